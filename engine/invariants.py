@@ -1,0 +1,73 @@
+"""What must always hold in the market, checked whole: for tests, follower and recovery.
+
+Book never crossed, levels total their orders, holds cover exactly what open orders can need, no
+negative balance, conservation of money and units, frozen units covered, limits and phases as the
+rules give them.
+"""
+
+from engine.faults import require
+from engine.halts import phase_of
+from engine.market import Market, request_key
+from engine.trading import check_funded
+
+
+def check_market(market: Market) -> None:
+    """Raise InvariantBroken naming the first invariant that does not hold; O(state)."""
+    for book in market.books.values():
+        book.check_invariants()
+    for account in market.accounts.values():
+        account.cash.check_invariants()
+        for position in account.positions.values():
+            position.check_invariants(market.day)
+    check_funded(market)
+    _check_conservation(market)
+    _check_freezes(market)
+    _check_orders(market)
+
+
+def _check_conservation(market: Market) -> None:
+    cash = sum(account.cash.total_fen for account in market.accounts.values())
+    require(cash + market.fees_fen == market.net_credited_fen, "money is conserved")
+    units: dict[str, int] = dict.fromkeys(market.net_deposited, 0)
+    for account in market.accounts.values():
+        for series_id, position in account.positions.items():
+            units[series_id] = units.get(series_id, 0) + position.total
+    for series_id, total in units.items():
+        require(
+            total == market.net_deposited.get(series_id, 0), f"{series_id} is conserved"
+        )
+
+
+def _check_freezes(market: Market) -> None:
+    frozen: dict[tuple[str, str], int] = {}
+    for freeze in market.freezes.values():
+        key = (freeze.participant_id, freeze.series_id)
+        frozen[key] = frozen.get(key, 0) + freeze.quantity
+    for participant_id, account in market.accounts.items():
+        for series_id, position in account.positions.items():
+            expected = frozen.get((participant_id, series_id), 0)
+            require(
+                position.frozen == expected,
+                "frozen units are those of the freezes in force",
+            )
+
+
+def _check_orders(market: Market) -> None:
+    for instrument_id, book in market.books.items():
+        instrument = market.instruments[instrument_id]
+        lower, upper = instrument.lower_limit_ticks, instrument.upper_limit_ticks
+        require(
+            instrument.phase is phase_of(market, instrument_id)[0],
+            "phases follow the rule",
+        )
+        for order in book.orders.values():
+            require(
+                lower <= order.price_ticks <= upper, "orders rest inside the limits"
+            )
+            require(
+                0 < order.order_id <= market.last_order_id, "order ids were given here"
+            )
+            record = market.requests[
+                request_key(order.participant_id, order.client_order_id)
+            ]
+            require(record.is_open_order, "an open order keeps its client_order_id")

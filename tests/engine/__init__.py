@@ -1,0 +1,1 @@
+"""Tests of the engine, run on the pure market in memory."""
