@@ -119,10 +119,13 @@ class Position(msgspec.Struct):
             if lot.quantity == 0:
                 del self.lots[0]
 
-    def mature(self, day: int) -> bool:
-        """Merge the lots that are sellable by now; True if a lot became sellable today."""
+    def mature(self, day_before: int, day: int) -> bool:
+        """Merge the lots that are sellable by now; True if one was not on the trading day before.
+
+        A lot's own day may have been taken out of the calendar since: the next one counts.
+        """
         ripe = [lot for lot in self.lots if lot.sellable_from_day <= day]
-        changed = any(lot.sellable_from_day == day for lot in ripe)
+        changed = any(lot.sellable_from_day > day_before for lot in ripe)
         if len(ripe) > 1:
             merged = Lot(ripe[0].sellable_from_day, sum(lot.quantity for lot in ripe))
             self.lots = [merged, *self.lots[len(ripe) :]]
@@ -154,11 +157,16 @@ class Account(msgspec.Struct):
     open_buys: dict[str, int]
 
     def position(self, series_id: str) -> Position:
-        """The position in a series, made empty on first use."""
+        """The position in a series, an empty one if there is none; asking changes nothing."""
+        found = self.positions.get(series_id)
+        return found if found is not None else Position(lots=[])
+
+    def receive(self, series_id: str, quantity: int, sellable_from_day: int) -> None:
+        """Add units to the position in a series, made on first use."""
         found = self.positions.get(series_id)
         if found is None:
             found = self.positions[series_id] = Position(lots=[])
-        return found
+        found.add(quantity, sellable_from_day)
 
     def count_open_buy(self, product: str, quantity: int) -> None:
         """Count tonnes of open buy orders, for the position limit; negative to take off."""

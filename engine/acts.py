@@ -34,6 +34,7 @@ from engine.commands import (
 from engine.events import (
     ActApproved,
     ActExpired,
+    ActExtended,
     ActFailed,
     ActProposed,
     ActRejected,
@@ -121,12 +122,14 @@ def expire_acts(step: Step, now_ns: int) -> None:
         step.emit(ActExpired(act_id))
 
 
-def extend_acts(market: Market, by_ns: int) -> None:
+def extend_acts(step: Step, by_ns: int) -> None:
     """Give every pending act the time of an outage back."""
-    for act_id, act in market.acts.items():
-        market.acts[act_id] = PendingAct(
-            act_id, act.act, act.proposer, act.expires_ns + by_ns
-        )
+    market = step.market
+    for act_id in sorted(market.acts):
+        act = market.acts[act_id]
+        expires_ns = act.expires_ns + by_ns
+        market.acts[act_id] = PendingAct(act_id, act.act, act.proposer, expires_ns)
+        step.emit(ActExtended(act_id, expires_ns))
     market.refresh()
 
 

@@ -3,8 +3,10 @@
 Persons are opaque ids here; names, passwords and sessions live outside the market.
 """
 
+from engine.accounts import new_account
 from engine.codes import PARTICIPANT_ROLES, Role
 from engine.commands import (
+    SYSTEM_ACTOR,
     AdmitParticipant,
     DeclareInsider,
     GrantAccess,
@@ -12,7 +14,6 @@ from engine.commands import (
     RevokeAccess,
     RevokeKey,
 )
-from engine.accounts import new_account
 from engine.events import (
     AccessGranted,
     AccessRevoked,
@@ -22,7 +23,7 @@ from engine.events import (
     ParticipantAdmitted,
 )
 from engine.faults import Refused
-from engine.market import Market, Participant
+from engine.market import Participant
 from engine.step import MAX_TONNES, Step, grant_of, need_id, need_range, need_text
 
 PUBLIC_KEY_HEX_DIGITS = 64
@@ -96,7 +97,8 @@ def check_grant(step: Step, act: GrantAccess) -> None:
     market, grant = step.market, act.grant
     need_id("person_id", grant.person_id)
     is_participant_role = grant.role in PARTICIPANT_ROLES
-    if grant.role is Role.SYSTEM or is_participant_role != bool(grant.participant_id):
+    is_system = grant.role is Role.SYSTEM or grant.person_id == SYSTEM_ACTOR
+    if is_system or is_participant_role != bool(grant.participant_id):
         raise Refused("GRANT_INVALID", "grant/participant_id")
     if is_participant_role:
         market.participant(grant.participant_id)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from sortedcontainers import SortedDict
 
 from engine.codes import Side
-from engine.order import Order
 from engine.faults import require
+from engine.order import Order
 
 
 class Level:

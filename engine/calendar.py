@@ -114,13 +114,6 @@ class Calendar:
         self.done_ns = boundary.at_ns
         return boundary
 
-    def skip_to(self, now_ns: int) -> list[Boundary]:
-        """Take every boundary at or before now_ns, for an outage or an early close."""
-        skipped = []
-        while self.next_ns() <= now_ns:
-            skipped.append(self.fire())
-        return skipped
-
     def end_day(self, day: int) -> None:
         """Take what is left of the given day: the market closes early."""
         boundary = self.next_boundary()
@@ -136,6 +129,11 @@ class Calendar:
     def last_started_day(self) -> int:
         """The latest day whose START has fired, 0 if none has."""
         return max((d.day for d in self.days if d.starts_ns <= self.done_ns), default=0)
+
+    def history_ends_ns(self) -> int:
+        """When the latest day that has started ends by the schedule, -1 if none has."""
+        ends = (d.sessions[-1].closes_ns for d in self.days if d.starts_ns <= self.done_ns)
+        return max(ends, default=-1)
 
     def day_after(self, day: int, count: int) -> int | None:
         """The trading day `count` trading days after `day`, None beyond the known calendar."""

@@ -17,8 +17,10 @@ _events_decoder = msgspec.json.Decoder(tuple[AnyEvent, ...])
 
 
 def encode(value: object) -> bytes:
-    """Canonical bytes of a command, an event list or a state record."""
-    return _encoder.encode(value)
+    """Canonical bytes of a command, an event list or a state record; integer keys become text."""
+    if isinstance(value, Envelope | tuple):
+        return _encoder.encode(value)  # the log's hot path has text keys only
+    return _encoder.encode(msgspec.to_builtins(value, str_keys=True))
 
 
 def decode_envelope(data: bytes) -> Envelope:
@@ -38,4 +40,4 @@ def body_hash(value: object) -> str:
 
 def digest(value: object) -> bytes:
     """SHA-256 over the canonical form."""
-    return hashlib.sha256(_encoder.encode(value)).digest()
+    return hashlib.sha256(encode(value)).digest()

@@ -7,8 +7,6 @@ participant for an order (there it is the client_order_id), the person otherwise
 `Act` commands need two people (see engine/acts.py) and travel inside ProposeAct.
 """
 
-from typing import Union
-
 import msgspec
 
 from engine.calendar import TradingDay
@@ -235,20 +233,20 @@ class OverrideBreaks(Command, frozen=True, tag="OverrideBreaks"):
     reason: str
 
 
-Act = Union[
-    GrantAccess,
-    IssueKey,
-    InstallRules,
-    ListSeries,
-    ListInstrument,
-    CreditCash,
-    WithdrawCash,
-    DepositUnits,
-    WithdrawUnits,
-    FreezeUnits,
-    ReleaseUnits,
-    OverrideBreaks,
-]
+Act = (
+    GrantAccess
+    | IssueKey
+    | InstallRules
+    | ListSeries
+    | ListInstrument
+    | CreditCash
+    | WithdrawCash
+    | DepositUnits
+    | WithdrawUnits
+    | FreezeUnits
+    | ReleaseUnits
+    | OverrideBreaks
+)
 
 
 class ProposeAct(Command, frozen=True, tag="ProposeAct"):
@@ -324,30 +322,30 @@ class RecordReconciliation(Command, frozen=True, tag="RecordReconciliation"):
     break_count: int
 
 
-AnyCommand = Union[
-    FoundMarket,
-    LeaderStarted,
-    AdvanceClock,
-    RefuseRequest,
-    OpenMarket,
-    CloseMarket,
-    HaltTrading,
-    ResumeTrading,
-    AdmitParticipant,
-    DeclareInsider,
-    RevokeAccess,
-    RevokeKey,
-    SetTradingDays,
-    ProposeAct,
-    ApproveAct,
-    RejectAct,
-    EnterOrder,
-    AmendOrder,
-    CancelOrder,
-    ConfirmUnitDeposit,
-    ReportPositions,
-    RecordReconciliation,
-]
+AnyCommand = (
+    FoundMarket
+    | LeaderStarted
+    | AdvanceClock
+    | RefuseRequest
+    | OpenMarket
+    | CloseMarket
+    | HaltTrading
+    | ResumeTrading
+    | AdmitParticipant
+    | DeclareInsider
+    | RevokeAccess
+    | RevokeKey
+    | SetTradingDays
+    | ProposeAct
+    | ApproveAct
+    | RejectAct
+    | EnterOrder
+    | AmendOrder
+    | CancelOrder
+    | ConfirmUnitDeposit
+    | ReportPositions
+    | RecordReconciliation
+)
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

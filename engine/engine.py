@@ -17,9 +17,16 @@ from engine.canonical import body_hash
 from engine.events import AnyEvent, CommandRefused, OrderRejected, RequestRepeated
 from engine.faults import Refused, require
 from engine.invariants import check_market
-from engine.market import Market, MarketRecord, RequestRecord, request_key, restore
+from engine.market import (
+    Market,
+    MarketRecord,
+    RequestRecord,
+    participant_scope,
+    request_key,
+    restore,
+)
 from engine.permissions import PERMITTED
-from engine.step import Step, grant_of
+from engine.step import Step
 
 Handler = Callable[[Step, Any], None]
 
@@ -52,7 +59,7 @@ class Engine:
                 "orders go by their client id",
             )
         step = Step(market, seq, now_ns, envelope.actor)
-        market.seq = seq
+        market.seq, market.clock_ns = seq, now_ns
         try:
             if envelope.request_id:
                 self._apply_once(step, envelope)
@@ -61,7 +68,6 @@ class Engine:
         except Refused as refusal:
             require(not step.events, "a refused command has changed nothing")
             step.emit(_refusal_event(body, refusal))
-        market.clock_ns = now_ns
         return step.finish()
 
     def next_deadline(self) -> int:
@@ -116,8 +122,8 @@ class Engine:
 def scope_of(market: Market, envelope: c.Envelope) -> str:
     """In whose name a request id is unique: the actor's participant for orders, else the person."""
     grant = market.access.get(envelope.actor)
-    if grant is not None and isinstance(envelope.body, c.EnterOrder):
-        return grant.participant_id or envelope.actor
+    if grant is not None and grant.participant_id and isinstance(envelope.body, c.EnterOrder):
+        return participant_scope(grant.participant_id)
     return envelope.actor
 
 
@@ -131,7 +137,7 @@ def instrument_of(market: Market, body: c.AnyCommand) -> str:
 
 
 def _carry_out(step: Step, body: c.AnyCommand) -> None:
-    role = grant_of(step.market, step.actor).role
+    role = step.grant().role
     if role not in PERMITTED[type(body)]:
         raise Refused(
             "ROLE_NOT_PERMITTED", "actor", role=role, command=type(body).__name__

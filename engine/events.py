@@ -5,8 +5,6 @@ ticks, quantities in tonnes, money in fen, days as yyyymmdd, times in UTC nanose
 of an event is the timestamp of the command that caused it.
 """
 
-from typing import Union
-
 import msgspec
 
 from engine.calendar import TradingDay
@@ -255,6 +253,13 @@ class ActRejected(Event, frozen=True, tag="ActRejected"):
     reason: str
 
 
+class ActExtended(Event, frozen=True, tag="ActExtended"):
+    """An outage gave a pending act its time back."""
+
+    act_id: int
+    expires_ns: int
+
+
 class ActExpired(Event, frozen=True, tag="ActExpired"):
     """Nobody signed in time."""
 
@@ -489,53 +494,54 @@ class BreaksOverridden(Event, frozen=True, tag="BreaksOverridden"):
     reason: str
 
 
-AnyEvent = Union[
-    CommandRefused,
-    OrderRejected,
-    RequestRepeated,
-    MarketFounded,
-    LeadershipTaken,
-    RequestQuarantined,
-    TradingDaysSet,
-    RulesInstalled,
-    RulesTookEffect,
-    DayStarted,
-    DayEnded,
-    ReferencePriceSet,
-    InstrumentDayClosed,
-    PhaseChanged,
-    OpeningBlocked,
-    TradingHalted,
-    TradingResumed,
-    ParticipantAdmitted,
-    InsiderDeclared,
-    AccessGranted,
-    AccessRevoked,
-    KeyIssued,
-    KeyRevoked,
-    ActProposed,
-    ActApproved,
-    ActFailed,
-    ActRejected,
-    ActExpired,
-    SeriesListed,
-    InstrumentListed,
-    OrderAccepted,
-    OrderAmended,
-    OrderCanceled,
-    OrderExpired,
-    TradeExecuted,
-    CashCredited,
-    CashWithdrawn,
-    UnitDepositRequested,
-    UnitsDeposited,
-    UnitDepositRefused,
-    UnitsWithdrawn,
-    UnitsFrozen,
-    UnitsReleased,
-    CashChanged,
-    UnitsChanged,
-    PositionsReported,
-    ReconciliationRecorded,
-    BreaksOverridden,
-]
+AnyEvent = (
+    CommandRefused
+    | OrderRejected
+    | RequestRepeated
+    | MarketFounded
+    | LeadershipTaken
+    | RequestQuarantined
+    | TradingDaysSet
+    | RulesInstalled
+    | RulesTookEffect
+    | DayStarted
+    | DayEnded
+    | ReferencePriceSet
+    | InstrumentDayClosed
+    | PhaseChanged
+    | OpeningBlocked
+    | TradingHalted
+    | TradingResumed
+    | ParticipantAdmitted
+    | InsiderDeclared
+    | AccessGranted
+    | AccessRevoked
+    | KeyIssued
+    | KeyRevoked
+    | ActProposed
+    | ActApproved
+    | ActFailed
+    | ActRejected
+    | ActExtended
+    | ActExpired
+    | SeriesListed
+    | InstrumentListed
+    | OrderAccepted
+    | OrderAmended
+    | OrderCanceled
+    | OrderExpired
+    | TradeExecuted
+    | CashCredited
+    | CashWithdrawn
+    | UnitDepositRequested
+    | UnitsDeposited
+    | UnitDepositRefused
+    | UnitsWithdrawn
+    | UnitsFrozen
+    | UnitsReleased
+    | CashChanged
+    | UnitsChanged
+    | PositionsReported
+    | ReconciliationRecorded
+    | BreaksOverridden
+)

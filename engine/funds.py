@@ -56,7 +56,7 @@ def check_cash_out(step: Step, act: WithdrawCash) -> None:
     cash = step.market.accounts[act.participant_id].cash
     withdrawable = cash.withdrawable_fen(step.market.day)
     if act.cash_fen > withdrawable:
-        raise Refused("CASH_NOT_WITHDRAWABLE", "cash", withdrawable=withdrawable)
+        raise Refused("CASH_NOT_WITHDRAWABLE", "cash", withdrawable_fen=withdrawable)
 
 
 def withdraw_cash(step: Step, act: WithdrawCash, act_id: int) -> None:
@@ -96,7 +96,7 @@ def confirm_deposit(step: Step, command: ConfirmUnitDeposit) -> None:
         step.emit(UnitDepositRefused(command.deposit_id, command.refusal))
         return
     name, series_id = pending.participant_id, pending.series_id
-    market.accounts[name].position(series_id).add(pending.quantity, market.day)
+    market.accounts[name].receive(series_id, pending.quantity, market.day)
     market.net_deposited[series_id] = (
         market.net_deposited.get(series_id, 0) + pending.quantity
     )

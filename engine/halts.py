@@ -52,7 +52,9 @@ def phase_of(market: Market, instrument_id: str) -> tuple[Phase, HaltCause | Non
 
 
 def halt(step: Step, scope: str, cause: HaltCause, note: str) -> None:
-    """Put a halt on an instrument or on ALL_INSTRUMENTS."""
+    """Put a halt on an instrument or on ALL_INSTRUMENTS; one in force stays with its cause."""
+    if scope in step.market.halts:
+        return
     step.market.halts[scope] = cause
     step.emit(TradingHalted(scope, cause, note))
     settle_phases(step)

@@ -7,7 +7,7 @@ rules give them.
 
 from engine.faults import require
 from engine.halts import phase_of
-from engine.market import Market, request_key
+from engine.market import Market, order_key
 from engine.trading import check_funded
 
 
@@ -68,6 +68,6 @@ def _check_orders(market: Market) -> None:
                 0 < order.order_id <= market.last_order_id, "order ids were given here"
             )
             record = market.requests[
-                request_key(order.participant_id, order.client_order_id)
+                order_key(order.participant_id, order.client_order_id)
             ]
             require(record.is_open_order, "an open order keeps its client_order_id")

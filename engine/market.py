@@ -14,10 +14,9 @@ from engine.calendar import NEVER_NS, Calendar, TradingDay
 from engine.canonical import digest
 from engine.codes import HaltCause, ParticipantClass, Phase, Product
 from engine.commands import AccessGrant, Act
-from engine.faults import Refused, require
+from engine.faults import InvariantBroken, Refused
 from engine.order import Order
 from engine.rules import Rules, RuleVersion
-
 
 NEVER_DAY = 9999_99_99
 """A trading day beyond the known calendar."""
@@ -134,6 +133,7 @@ class MarketRecord(msgspec.Struct):
     last_trade_id: int = 0
     last_act_id: int = 0
     last_freeze_id: int = 0
+    last_quarantine_id: int = 0
     fees_fen: int = 0
     net_credited_fen: int = 0
     net_deposited: dict[str, int] = {}
@@ -180,8 +180,8 @@ class Market(MarketRecord):
 
     def rules_now(self) -> Rules:
         """The rules in effect; a founded market always has some."""
-        require(self.rules is not None, "a founded market has rules")
-        assert self.rules is not None  # noqa: S101 - for the type checker only
+        if self.rules is None:
+            raise InvariantBroken("a founded market has rules")
         return self.rules
 
     # --- derived values ------------------------------------------------------------------------
@@ -226,7 +226,7 @@ class Market(MarketRecord):
 
     def forget_open(self, order: Order) -> None:
         """An order is final: its client_order_id is remembered for a number of days only."""
-        record = self.requests[request_key(order.participant_id, order.client_order_id)]
+        record = self.requests[order_key(order.participant_id, order.client_order_id)]
         record.is_open_order = False
         record.day_number = self.day_number
 
@@ -252,6 +252,16 @@ class Market(MarketRecord):
 def request_key(scope: str, request_id: str) -> str:
     """Key of a request id in its scope: a participant for orders, else a person."""
     return f"{scope}|{request_id}"
+
+
+def participant_scope(participant_id: str) -> str:
+    """Scope of client_order_ids; no person's id can equal it, as ids have no colon."""
+    return f"participant:{participant_id}"
+
+
+def order_key(participant_id: str, client_order_id: str) -> str:
+    """Key of an order's request id."""
+    return request_key(participant_scope(participant_id), client_order_id)
 
 
 def restore(record: MarketRecord) -> Market:

@@ -81,7 +81,7 @@ def _pay(
     account.cash.available_fen += saved
     buy.held_fen = still_needed
     account.count_open_buy(instrument.product, -quantity)
-    account.position(instrument.series_id).add(quantity, market.resale_day)
+    account.receive(instrument.series_id, quantity, market.resale_day)
 
 
 def _deliver(

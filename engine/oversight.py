@@ -1,7 +1,7 @@
 """Founding the market, and what lets others check it: position reports, reconciliation results."""
 
-from engine.admission import declare_staff
-from engine.commands import FoundMarket, RecordReconciliation
+from engine.admission import check_grant, declare_staff
+from engine.commands import FoundMarket, GrantAccess, RecordReconciliation
 from engine.events import (
     AccessGranted,
     CashTotal,
@@ -29,6 +29,8 @@ def found_market(step: Step, command: FoundMarket) -> None:
             version=version.rule_version_id,
             fault=f"{fault[0]}: {fault[1]}",
         )
+    for grant in command.grants:
+        check_grant(step, GrantAccess(grant))
     market.rule_versions.append(version)
     market.rule_version_id = version.rule_version_id
     market.refresh()

@@ -62,13 +62,13 @@ def start_leader(step: Step, command: LeaderStarted) -> None:
     """Take over after an outage: resume if little was missed, otherwise halt."""
     market = step.market
     market.epoch = command.epoch
-    since_ns = max(market.clock_ns, market.calendar.done_ns)
+    since_ns = max(step.last_ns, market.calendar.done_ns)
     missed_ns = market.calendar.session_ns_between(since_ns, step.now_ns)
     allowed_ns = market.rules.auto_resume_seconds * NS_PER_SECOND if market.rules else 0
     is_halted = missed_ns > allowed_ns
     step.emit(LeadershipTaken(command.epoch, missed_ns, is_halted))
     if is_halted:
-        extend_acts(market, step.now_ns - market.clock_ns)
+        extend_acts(step, step.now_ns - step.last_ns)
         halt(step, ALL_INSTRUMENTS, HaltCause.TECHNICAL, "outage")
     advance(step, step.now_ns)
 
@@ -76,6 +76,7 @@ def start_leader(step: Step, command: LeaderStarted) -> None:
 def quarantine_request(step: Step, command: RefuseRequest) -> None:
     """Keep refusing a request that broke an invariant; its instrument reopens halted."""
     market = step.market
+    market.last_quarantine_id = command.quarantine_id
     key = request_key(command.scope, command.request_id)
     market.requests[key] = RequestRecord(
         "", step.seq, market.day_number, is_open_order=True
@@ -151,14 +152,14 @@ def _pass_boundary(step: Step) -> None:
 
 def _start_day(step: Step, day: int) -> None:
     market = step.market
-    market.day = day
+    day_before, market.day = market.day, day
     market.day_number += 1
     market.scheduled_phase = Phase.PRE_OPEN
     _take_rules_into_effect(step)
     market.refresh()
     step.emit(DayStarted(day))
     _forget_old_requests(market)
-    _mature_accounts(step)
+    _mature_accounts(step, day_before)
     for instrument_id in sorted(market.instruments):
         instrument = market.instruments[instrument_id]
         instrument.today = DayTrading()
@@ -197,14 +198,14 @@ def _forget_old_requests(market: Market) -> None:
     }
 
 
-def _mature_accounts(step: Step) -> None:
+def _mature_accounts(step: Step, day_before: int) -> None:
     market = step.market
     for participant_id in sorted(market.accounts):
         account = market.accounts[participant_id]
         if account.cash.mature(market.day):
             step.touch_cash(participant_id)
         for series_id in sorted(account.positions):
-            if account.positions[series_id].mature(market.day):
+            if account.positions[series_id].mature(day_before, market.day):
                 step.touch_units(participant_id, series_id)
 
 

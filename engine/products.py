@@ -5,6 +5,7 @@ cannot be listed (they have no product here).  Restricted series are not tradabl
 """
 
 from engine.book import Book
+from engine.calendar import TradingDay
 from engine.calendar import find_fault as find_calendar_fault
 from engine.codes import Phase
 from engine.commands import InstallRules, ListInstrument, ListSeries, SetTradingDays
@@ -128,15 +129,22 @@ def install_rules(step: Step, act: InstallRules, _act_id: int) -> None:
 def set_trading_days(step: Step, command: SetTradingDays) -> None:
     """Replace the days that have not started; history stays."""
     market = step.market
-    fault = find_calendar_fault(command.days)
-    if fault is None:
-        first = command.days[0]
-        if first.starts_ns <= max(step.now_ns, market.calendar.done_ns):
-            fault = ("days/0", f"{first.day} would start in the past")
-        elif first.day <= market.calendar.last_started_day():
-            fault = ("days/0", f"{first.day} has started already")
+    fault = find_calendar_fault(command.days) or _find_misfit(step, command.days)
     if fault is not None:
         raise Refused("CALENDAR_INVALID", fault[0], fault=fault[1])
     market.calendar.replace_future(command.days)
     market.refresh()
     step.emit(TradingDaysSet(command.days))
+
+
+def _find_misfit(step: Step, days: tuple[TradingDay, ...]) -> tuple[str, str] | None:
+    """The first (field, fault) by which sound days do not follow on the history, or None."""
+    calendar, rules = step.market.calendar, step.market.rules_now()
+    first, count = days[0], max(rules.resale_interval_days, rules.withdrawal_interval_days)
+    if first.day <= calendar.last_started_day():
+        return "days/0", f"{first.day} has started already"
+    if first.starts_ns <= max(step.now_ns, calendar.history_ends_ns()):
+        return "days/0", f"{first.day} would start in the past or in the day in progress"
+    if len(days) < count:
+        return "days", f"at least {count}, to cover the resale and withdrawal intervals"
+    return None

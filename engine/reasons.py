@@ -30,11 +30,11 @@ _ROWS = (
         422,
         "R-PRICE-2",
         Words(
-            "The price limits today are {lower} to {upper} ticks.",
+            "The price limits today are {lower_fen} to {upper_fen}.",
             "Price inside the limits.",
         ),
         Words(
-            "今日涨跌幅限制为 {lower} 至 {upper} 个最小变动价位。",
+            "今日涨跌幅限制为 {lower_fen} 至 {upper_fen}。",
             "请在限价范围内报价。",
         ),
     ),
@@ -69,11 +69,11 @@ _ROWS = (
         422,
         "R-FUND-1",
         Words(
-            "Orders are fully funded: {needed} fen needed with the fee, {available} available.",
+            "Orders are fully funded: {needed_fen} needed with the fee, {available_fen} available.",
             "Deposit money, cancel other buy orders, or buy less.",
         ),
         Words(
-            "申报须全额备付：含手续费需 {needed} 分，可用 {available} 分。",
+            "申报须全额备付：含手续费需 {needed_fen}，可用 {available_fen}。",
             "请入金、撤销其他买单或减少数量。",
         ),
     ),
@@ -333,11 +333,11 @@ _ROWS = (
         422,
         "R-T1-2",
         Words(
-            "{withdrawable} fen can be withdrawn today; sale proceeds the next trading day.",
+            "{withdrawable_fen} can be withdrawn today; sale proceeds the next trading day.",
             "Withdraw less, or later.",
         ),
         Words(
-            "今日可出金 {withdrawable} 分；卖出所得下一交易日可出金。",
+            "今日可出金 {withdrawable_fen}；卖出所得下一交易日可出金。",
             "请减少金额或稍后办理。",
         ),
     ),
@@ -423,7 +423,16 @@ REASONS: dict[str, Reason] = {row.code: row for row in _ROWS}
 
 
 def words(code: str, facts: dict[str, str], language: str) -> Words:
-    """Rule and fix of a refusal in 'zh' or English, with the facts filled in."""
+    """Rule and fix of a refusal in 'zh' or English; facts in fen are shown in CNY."""
     row = REASONS[code]
     chosen = row.zh if language == "zh" else row.en
-    return Words(chosen.rule.format_map(facts), chosen.fix)
+    shown = {
+        name: _in_cny(fact) if name.endswith("_fen") else fact
+        for name, fact in facts.items()
+    }
+    return Words(chosen.rule.format_map(shown), chosen.fix)
+
+
+def _in_cny(fen: str) -> str:
+    yuan, rest = divmod(int(fen), 100)
+    return f"{yuan}.{rest:02d} CNY"

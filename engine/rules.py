@@ -85,8 +85,12 @@ def find_fault(version: RuleVersion) -> tuple[str, str] | None:
             return name, f"{low}..{high}"
     if not rules.admitted_classes:
         return "admitted_classes", "at least one"
+    for name, text in (("title", version.title), ("basis", version.basis)):
+        if not text.strip():
+            return name, "not blank"
     for name in Rules.__struct_fields__:
-        if name not in version.sources:
+        source = version.sources.get(name)
+        if source is None or not source.basis.strip():
             return "sources", f"no source for {name}"
     return None
 

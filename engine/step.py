@@ -20,13 +20,14 @@ MAX_TONNES = 10**10
 
 
 class Step:
-    """The applying of one command to the market."""
+    """The applying of one command to the market; last_ns is when the one before was applied."""
 
-    __slots__ = ("_cash", "_units", "actor", "events", "market", "now_ns", "seq")
+    __slots__ = ("_cash", "_units", "actor", "events", "last_ns", "market", "now_ns", "seq")
 
     def __init__(self, market: Market, seq: int, now_ns: int, actor: str) -> None:
         self.market = market
         self.seq = seq
+        self.last_ns = market.clock_ns
         self.now_ns = now_ns
         self.actor = actor
         self.events: list[AnyEvent] = []
@@ -71,14 +72,14 @@ class Step:
         return tuple(self.events)
 
     def grant(self) -> AccessGrant:
-        """The actor's role, or Refused(PERSON_HAS_NO_ROLE)."""
+        """The actor's role, or Refused(PERSON_HAS_NO_ROLE); the system has a role of its own."""
+        if self.actor == SYSTEM_ACTOR:
+            return AccessGrant(SYSTEM_ACTOR, Role.SYSTEM)
         return grant_of(self.market, self.actor)
 
 
 def grant_of(market: Market, person_id: str) -> AccessGrant:
-    """A person's role, or Refused(PERSON_HAS_NO_ROLE); the system has a role of its own."""
-    if person_id == SYSTEM_ACTOR:
-        return AccessGrant(SYSTEM_ACTOR, Role.SYSTEM)
+    """A person's role, or Refused(PERSON_HAS_NO_ROLE); the system is no person."""
     found = market.access.get(person_id)
     if found is None:
         raise Refused("PERSON_HAS_NO_ROLE", "actor", person=person_id)

@@ -6,7 +6,7 @@ Art 6: spot only), trades at the resting order's price in price-time order, and 
 Does not: decide phases (engine/phases.py), know other ways to trade.
 """
 
-from engine.codes import CancelReason, Phase, Side
+from engine.codes import CancelReason, ParticipantClass, Phase, Side
 from engine.commands import AmendOrder, CancelOrder, EnterOrder
 from engine.events import OrderAccepted, OrderAmended, OrderCanceled
 from engine.faults import Refused, require
@@ -59,6 +59,7 @@ def amend_order(step: Step, command: AmendOrder) -> None:
     """Change price or total quantity; only a lower quantity at the same price keeps priority."""
     market = step.market
     order = _own_open_order(step, command.participant_id, command.order_id)
+    _need_no_insider(step)
     instrument = _open_instrument(market, order.instrument_id)
     if (command.price_ticks, command.quantity) == (order.price_ticks, order.quantity):
         raise Refused("AMEND_WITHOUT_CHANGE", "quantity")
@@ -163,10 +164,14 @@ def _own_participant(step: Step, participant_id: str) -> Participant:
         raise Refused(
             "PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id
         )
-    body = market.insiders.get(step.actor)
+    _need_no_insider(step)
+    return market.participant(participant_id)
+
+
+def _need_no_insider(step: Step) -> None:
+    body = step.market.insiders.get(step.actor)
     if body is not None:
         raise Refused("INSIDER_MAY_NOT_TRADE", "actor", person=step.actor, body=body)
-    return market.participant(participant_id)
 
 
 def _own_open_order(step: Step, participant_id: str, order_id: int) -> Order:
@@ -209,7 +214,13 @@ def _check_terms(
         )
     lower, upper = instrument.lower_limit_ticks, instrument.upper_limit_ticks
     if not lower <= price_ticks <= upper:
-        raise Refused("PRICE_OUTSIDE_LIMITS", "price", lower=lower, upper=upper)
+        tick = instrument.tick_fen
+        raise Refused(
+            "PRICE_OUTSIDE_LIMITS",
+            "price",
+            lower_fen=lower * tick,
+            upper_fen=upper * tick,
+        )
 
 
 def _check_cover(
@@ -235,7 +246,10 @@ def _check_cash(market: Market, order: Order, needed_fen: int) -> None:
     )
     if needed_fen > available:
         raise Refused(
-            "INSUFFICIENT_CASH", "quantity", needed=needed_fen, available=available
+            "INSUFFICIENT_CASH",
+            "quantity",
+            needed_fen=needed_fen,
+            available_fen=available,
         )
 
 
@@ -268,9 +282,11 @@ def _check_position_limit(
     rules = market.rules_now()
     limit = rules.position_limit_tonnes
     if rules.emitter_adds_allowance_to_limit:
-        members = market.groups[order.group_id]
+        members = [market.participants[name] for name in market.groups[order.group_id]]
         limit += sum(
-            market.participants[name].annual_allowance_tonnes for name in members
+            member.annual_allowance_tonnes
+            for member in members
+            if member.participant_class is ParticipantClass.EMITTER
         )
     exposure = market.exposure(order.group_id, instrument.product) + more
     if exposure > limit:

@@ -1,0 +1,6 @@
+"""Replays a recorded day of real order flow (LOBSTER) through the engine, and compares."""
+
+from exchange.replay.report import ReplayReport
+from exchange.replay.runner import run
+
+__all__ = ["ReplayReport", "run"]

@@ -1,0 +1,1 @@
+"""The database schema: alembic revisions, forward only, and `upgrade` that runs them at start."""

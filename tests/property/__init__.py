@@ -1,0 +1,1 @@
+"""Random markets: whatever is sent, the invariants hold."""

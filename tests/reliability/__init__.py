@@ -1,0 +1,1 @@
+"""Rows of the reliability table: replay, crash, corruption."""
