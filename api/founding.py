@@ -34,7 +34,7 @@ async def found_market(
     exchange: Exchange, people: People, founders: list[Founder], effective_from_day: int
 ) -> list[Founded]:
     """Register the founders and sequence FoundMarket; resumes where a crash left it."""
-    founded = [await _ensure_person(people, founder) for founder in founders]
+    founded = [await find_or_create(people, founder) for founder in founders]
     grants = tuple(
         AccessGrant(person.person_id, founder.role)
         for person, founder in zip(founded, founders, strict=True)
@@ -49,7 +49,8 @@ def is_founded(exchange: Exchange) -> bool:
     return bool(exchange.read.rule_versions)
 
 
-async def _ensure_person(people: People, founder: Founder) -> Founded:
+async def find_or_create(people: People, founder: Founder) -> Founded:
+    """Register a person unless the login exists already."""
     try:
         created = await people.create_person(
             founder.login, founder.display_name, founder.password, actor=SYSTEM_ACTOR

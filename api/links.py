@@ -61,4 +61,4 @@ class RegistryOffice:
                 registry = EmbeddedRegistry(connection)
                 return await registry.issue(key, series_id, holder, quantity)
         except KeyReused as reused:
-            raise Problem("IDEMPOTENCY_BODY_MISMATCH", request=key, seq="-") from reused
+            raise Problem("IDEMPOTENCY_BODY_MISMATCH", request=key) from reused

@@ -114,9 +114,7 @@ class Engine:
                 if earlier.body_hash
                 else "REQUEST_QUARANTINED"
             )
-            raise Refused(
-                code, "request_id", request=envelope.request_id, seq=earlier.seq
-            )
+            raise Refused(code, "request_id", request=envelope.request_id)
 
 
 def scope_of(market: Market, envelope: c.Envelope) -> str:

@@ -153,11 +153,11 @@ _ROWS = (
         422,
         "R-ID-1",
         Words(
-            "Request id {request} was used at seq {seq} with another body.",
+            "Request id {request} was used before with another body.",
             "Repeat the same body for the first answer, or use a new id.",
         ),
         Words(
-            "请求编号 {request} 已在序号 {seq} 用于不同内容。",
+            "请求编号 {request} 已用于不同内容。",
             "请以相同内容重发以获取原结果，或更换编号。",
         ),
     ),

@@ -20,7 +20,7 @@ RETRY_S = 0.1
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818 - says what is the case, as its callers do
+class DatabaseUnavailable(Exception):
     """The database cannot be used; the message is one line, without the password."""
 
 

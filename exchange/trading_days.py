@@ -1,8 +1,8 @@
 """Trading days of the Beijing market, for the command that sets them.
 
-Monday to Friday outside Chinese public holidays, 09:30-11:30 and 13:00-15:00 Asia/Shanghai, PRE_OPEN
-from 09:00 (parameters: hours).  Make-up working Saturdays do not trade.  The holiday calendar is
-published a year at a time; beyond it every weekday counts, and the caller is told from which year.
+Monday to Friday outside Chinese public holidays, 09:30-11:30 and 13:00-15:00 Asia/Shanghai,
+PRE_OPEN from 09:00 (parameters: hours).  Make-up working Saturdays do not trade.  The holiday
+calendar is published a year at a time; in a year that it does not cover, every weekday counts.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, timezone

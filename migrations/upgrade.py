@@ -23,6 +23,7 @@ _SCRIPTS = Path(__file__).resolve().parent
 async def upgrade(dsn: str) -> None:
     """Run every revision that `dsn`'s database lacks; waits while another process does so.
 
+    A process upgrades one database at a time: alembic keeps its context in global names.
     Raises sqlalchemy.exc.DBAPIError or OSError as the driver does; nothing has changed then.
     """
     engine = create_async_engine(

@@ -211,6 +211,5 @@ async def find_faults(connection: AsyncConnection, seq: int) -> list[Break]:
     for kind, query in _FINDINGS.items():
         values = {"seq": seq} if ":seq" in query.text else {}
         for ids, expected, actual in await connection.execute(query, values):
-            named = msgspec.json.decode(ids, type=dict[str, str])
-            breaks.append(Break(kind, named, expected, actual))
+            breaks.append(Break(kind, ids, expected, actual))
     return breaks

@@ -56,9 +56,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Some records, read: from first_seq to last_seq without gaps."""
+    """Some records, read up to last_seq."""
 
-    first_seq: int
     last_seq: int
     trading_day: int
     movements: tuple[Movement, ...]
@@ -91,7 +90,7 @@ def read_batch(records: Sequence[Released], after_seq: int, trading_day: int) ->
                     movements.append(Movement(_cause(event), seq, at_ns, trading_day, event))
         if report is not None:
             break
-    return Batch(after_seq + 1, seq, trading_day, tuple(movements), tuple(answers), report)
+    return Batch(seq, trading_day, tuple(movements), tuple(answers), report)
 
 
 def transfer_request(movement: Movement) -> TransferRequest | None:

@@ -214,8 +214,6 @@ class SettlementQueries:
         if not found:
             return None
         breaks = await self._rows(_BREAKS, {"report_seq": found[0]["report_seq"]})
-        for row in breaks:
-            row["ids"] = msgspec.json.decode(row["ids"])
         return msgspec.convert({**found[0], "breaks": breaks}, Reconciliation)
 
     async def holdings(self, holder: str) -> list[Holding]:

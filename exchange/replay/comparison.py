@@ -43,11 +43,8 @@ class Difference:
 
 def shown(book: Book, side: Side, count: int, price_of: dict[int, int]) -> Shown:
     """The best `count` levels of a side of the engine's book, in recorded prices."""
-    prices, sizes = [], []
-    for level in islice(book.levels(side), count):
-        prices.append(price_of[level.price_ticks])
-        sizes.append(level.quantity)
-    return prices, sizes
+    levels = list(islice(book.levels(side), count))
+    return [price_of[level.price_ticks] for level in levels], [lv.quantity for lv in levels]
 
 
 def agrees(recorded: list[int], side: Side, side_shown: Shown) -> bool:

@@ -22,6 +22,7 @@ from exchange.replay.report import Kind
 from exchange.replay.venue import Venue
 
 ABOVE_ALL_IDS = 10**18
+"""Ceiling of adopted orders as long as no id is known to be newer."""
 
 
 @dataclass(frozen=True)
@@ -117,22 +118,27 @@ class Queues:
         self._cancel(order_id)
 
     def reveal(self, message: Message, ticks: int) -> None:
-        """Before an execution in a mixed level: put the named order where its id belongs."""
+        """Before an execution in a mixed level: put the named order where its id belongs.
+
+        The level then is: known joiners and the named order by id, other adopted ones, known ones
+        that came later.  An order that came later than all adopted ones has its place already.
+        """
         place = message.side, ticks
         block = self._adopted.block(place)
         if block is None or not block.has_joiners:
             return
         order_id = self.engine_id(message.order_id)
-        if order_id is None:
+        if order_id is not None and message.order_id > block.ceiling_id:
+            return
+        if order_id is None and not self._is_next(message, place):
             order_id = self._adopted.split(place, message.size)
-        elif message.order_id > block.ceiling_id:
-            return
         if order_id is None:
             return
-        current, known = self._orders_at(place), self._names.recorded_ids
-        older = [o for o in current if known.get(o, ABOVE_ALL_IDS) < message.order_id]
-        first = {*older, order_id}
-        wanted = [*older, order_id, *(o for o in current if o not in first)]
+        ranks = {
+            order: self._rank(order, message.order_id if order == order_id else None, block)
+            for order in self._orders_at(place)
+        }
+        current, wanted = list(ranks), sorted(ranks, key=ranks.__getitem__)
         agreed = 0
         while agreed < len(wanted) and wanted[agreed] == current[agreed]:
             agreed += 1
@@ -211,6 +217,25 @@ class Queues:
                 f"younger order {block.passed_id} executed in row {block.passed_row}",
                 why,
             )
+
+    def _is_next(self, message: Message, place: Place) -> bool:
+        """Whether adopted orders stand where the engine would look for the named one."""
+        quantity = 0
+        for order_id in self._orders_at(place):
+            recorded_id = self._names.recorded_ids.get(order_id)
+            if recorded_id is None:
+                quantity += self._venue.book.orders[order_id].leaves_quantity
+                if quantity >= message.size:
+                    return True
+            elif quantity or recorded_id > message.order_id:
+                return False
+        return False
+
+    def _rank(self, order_id: int, revealed_id: int | None, block: Block) -> tuple[int, int]:
+        recorded_id = revealed_id or self._names.recorded_ids.get(order_id)
+        if recorded_id is None:
+            return 1, 0
+        return (0 if recorded_id <= block.ceiling_id or revealed_id else 2), recorded_id
 
     def _cancel(self, order_id: int) -> None:
         self._names.forget(order_id)

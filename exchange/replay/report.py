@@ -122,7 +122,7 @@ class ReplayReport:
         if self.fault:
             return [f"malformed input: {self.fault}"]
         lines = [*self._listing(), ""] if self.disagreements else []
-        lines += [f"{name:<12}{text}" for name, text in self._summary()]
+        lines += [f"{name:<14}{text}" for name, text in self._summary()]
         return lines
 
     def _listing(self) -> list[str]:

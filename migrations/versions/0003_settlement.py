@@ -209,23 +209,27 @@ BEGIN
             USING ERRCODE = 'JT003';
     END IF;
 
-    EXECUTE $q$
-        WITH running AS (
-            SELECT account_id, amount,
-                   sum(amount) OVER (PARTITION BY account_id ORDER BY posting_id) AS reached
-              FROM added
-        ), moved AS (
-            SELECT account_id, sum(amount) AS net, min(reached) AS lowest
-              FROM running GROUP BY account_id
-        ), kept AS (
-            UPDATE settlement.balance b SET amount = b.amount + m.net
-              FROM moved m WHERE b.account_id = m.account_id
-            RETURNING b.account_id, b.kind, b.amount - m.net + m.lowest AS lowest
-        )
-        SELECT (SELECT count(*) FROM moved) - count(*) AS unknown,
-               min(account_id) FILTER (WHERE kind <> 'external' AND lowest < 0) AS overdrawn
-          FROM kept
-    $q$ INTO fault;
+    BEGIN
+        EXECUTE $q$
+            WITH running AS (
+                SELECT account_id, amount,
+                       sum(amount) OVER (PARTITION BY account_id ORDER BY posting_id) AS reached
+                  FROM added
+            ), moved AS (
+                SELECT account_id, sum(amount) AS net, min(reached) AS lowest
+                  FROM running GROUP BY account_id
+            ), kept AS (
+                UPDATE settlement.balance b SET amount = b.amount + m.net
+                  FROM moved m WHERE b.account_id = m.account_id
+                RETURNING b.account_id, b.kind, b.amount - m.net + m.lowest AS lowest
+            )
+            SELECT (SELECT count(*) FROM moved) - count(*) AS unknown,
+                   min(account_id) FILTER (WHERE kind <> 'external' AND lowest < 0) AS overdrawn
+              FROM kept
+        $q$ INTO fault;
+    EXCEPTION WHEN check_violation THEN
+        RAISE EXCEPTION 'overdrawn: %', SQLERRM USING ERRCODE = 'JT002';
+    END;
     IF fault.overdrawn IS NOT NULL THEN
         RAISE EXCEPTION 'account % would be overdrawn', fault.overdrawn USING ERRCODE = 'JT002';
     END IF;

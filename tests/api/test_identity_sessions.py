@@ -195,6 +195,23 @@ async def test_a_person_has_sixteen_sessions_and_the_oldest_makes_room(dsn: str)
         assert is_open == [restarted.sessions.is_open(token) for token in tokens]
 
 
+async def test_a_sweep_forgets_what_has_run_out_and_writes_each_use_once(dsn: str) -> None:
+    async with identity_world(dsn) as world:
+        await world.create()
+        used, _idle = await world.token(), await world.token()
+        statements = Statements(world.engine)
+        world.clock.advance(1.5 * HOUR_S)
+        assert world.sessions.authenticate(used)
+        await world.sessions.sweep()
+        first = statements.count
+        await world.sessions.sweep()
+        assert statements.count - first < first
+        world.clock.advance(HOUR_S)
+        await world.sessions.sweep()
+        assert world.sessions.count() == 1
+        assert world.sessions.authenticate(used)
+
+
 async def test_sessions_long_over_are_deleted_from_the_table(dsn: str) -> None:
     async with identity_world(dsn) as world:
         await world.create()

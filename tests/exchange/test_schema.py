@@ -1,7 +1,9 @@
 """Schema exchange: made once, and defended by the database itself."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,6 +11,7 @@ import pytest_asyncio
 
 from migrations.upgrade import upgrade
 
+PROJECT = Path(__file__).resolve().parents[2]
 CHAIN = b"\x01" * 32
 ROW = (1, 1, "engine", 1, 1, 20260105, b"command", b"events", CHAIN)
 INSERT = "INSERT INTO exchange.journal VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -115,7 +118,12 @@ async def test_second_upgrade_changes_nothing(dsn: str, connection: asyncpg.Conn
 async def test_roles_are_created_by_two_databases_of_a_new_cluster_at_once(
     postgres_dsn_pair: tuple[str, str],
 ) -> None:
-    await asyncio.gather(*(upgrade(dsn) for dsn in postgres_dsn_pair))
+    program = "import asyncio, sys, migrations.upgrade as m; asyncio.run(m.upgrade(sys.argv[1]))"
+    servers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, dsn, cwd=PROJECT)
+        for dsn in postgres_dsn_pair
+    ]
+    assert [await server.wait() for server in servers] == [0, 0]
     for dsn in postgres_dsn_pair:
         connection = await asyncpg.connect(dsn)
         assert await connection.fetchval("SELECT count(*) FROM exchange.lease") == 1

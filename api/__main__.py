@@ -1,0 +1,5 @@
+"""`python -m api` is the command `jingtan`."""
+
+from api.cli import main
+
+main()

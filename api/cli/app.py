@@ -1,0 +1,18 @@
+"""All sub-commands of `jingtan`."""
+
+import typer
+
+from api.cli import demo, serving
+
+app = typer.Typer(
+    help="Jingtan 京碳: an open carbon exchange.", no_args_is_help=True, add_completion=False
+)
+app.command("run")(serving.run)
+app.command("serve")(serving.serve_market)
+app.command("found")(serving.found)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
