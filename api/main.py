@@ -1,6 +1,7 @@
 """The composition root: puts the parts together, serves, and takes them apart in order.
 
-    socket bound -> database -> migrations -> exchange recovered -> identity -> settlement -> serving
+    socket bound -> database -> migrations -> exchange recovered -> identity -> settlement
+    -> serving
 
 Every way in which starting or running can fail ends in one clear line and a documented exit code
 (docs/operations.md).
@@ -73,7 +74,7 @@ class ExitCode(IntEnum):
     LEASE_LOST = 75
 
 
-class CannotServe(Exception):  # noqa: N818 - says what is the case
+class CannotServe(Exception):
     """The process cannot go on; the message is the one line to show."""
 
     def __init__(self, code: ExitCode, why: str) -> None:
@@ -89,7 +90,7 @@ def serve(settings: Settings, prepare: Prepare, ready: Ready) -> ExitCode:
     try:
         asyncio.run(_serve(settings, prepare, ready))
     except CannotServe as failure:
-        print(f"jingtan: {failure}", file=sys.stderr)
+        sys.stderr.write(f"jingtan: {failure}\n")
         return failure.code
     return ExitCode.OK
 

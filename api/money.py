@@ -1,7 +1,7 @@
 """Decimal strings of the edge and integers of the inside; nothing in between is a float."""
 
-from fractions import Fraction
 import re
+from fractions import Fraction
 
 from api.problems import InputProblem
 

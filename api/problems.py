@@ -5,6 +5,7 @@ error shapes are all overridden, so that a client meets exactly one shape.
 """
 
 import math
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -183,7 +184,7 @@ def reply(
     if is_retryable:
         body["retry_after_ms"] = retry_after_ms if retry_after_ms is not None else 1_000
         headers["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1_000))
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
 
@@ -217,7 +218,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type
     errors = []
     if error.pointer:
-        status, _, _, both = _row(error.code, error.facts)
+        both = _row(error.code, error.facts)[-1]
         chosen = both[language_of(request)]
         pointer = error.pointer if error.pointer.startswith("/") else f"/{error.pointer}"
         errors = [FieldError(pointer, error.code, chosen.rule)]
@@ -290,7 +291,7 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
-    log.exception("request_failed", path=request.url.path, exc_info=error)
+    log.error("request_failed", path=request.url.path, exc_info=error)
     return reply(request, "INTERNAL", {}, [])
 
 

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by pydantic
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over environment over file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

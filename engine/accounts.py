@@ -47,10 +47,7 @@ class Cash(msgspec.Struct):
     def add_proceeds(self, cash_fen: int, withdrawable_from_day: int) -> None:
         """Credit the net proceeds of a sale."""
         self.available_fen += cash_fen
-        if (
-            self.proceeds
-            and self.proceeds[-1].withdrawable_from_day == withdrawable_from_day
-        ):
+        if self.proceeds and self.proceeds[-1].withdrawable_from_day == withdrawable_from_day:
             self.proceeds[-1].cash_fen += cash_fen
         else:
             self.proceeds.append(Proceeds(withdrawable_from_day, cash_fen))
@@ -140,13 +137,9 @@ class Position(msgspec.Struct):
         require(all(lot.quantity > 0 for lot in self.lots), "no lot is empty")
         days = [lot.sellable_from_day for lot in self.lots]
         require(days == sorted(set(days)), "lots ascend by day")
-        require(
-            self.held >= 0 and self.frozen >= 0, "holds and freezes are not negative"
-        )
+        require(self.held >= 0 and self.frozen >= 0, "holds and freezes are not negative")
         require(self.available >= 0, "holds and freezes are covered by units")
-        require(
-            self.held <= self.matured(day), "only sellable units are held by orders"
-        )
+        require(self.held <= self.matured(day), "only sellable units are held by orders")
 
 
 class Account(msgspec.Struct):

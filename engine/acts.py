@@ -85,9 +85,7 @@ def approve_act(step: Step, command: ApproveAct) -> None:
     except Refused as refusal:
         _close(market, pending.act_id)
         step.emit(
-            ActFailed(
-                pending.act_id, step.actor, refusal.reason, refusal.field, refusal.facts
-            )
+            ActFailed(pending.act_id, step.actor, refusal.reason, refusal.field, refusal.facts)
         )
         return
     _close(market, pending.act_id)
@@ -147,9 +145,7 @@ def _close(market: Market, act_id: int) -> None:
 
 def _need_role(role: Role, allowed: tuple[Role, ...], act: Act) -> None:
     if role not in allowed:
-        raise Refused(
-            "ROLE_NOT_PERMITTED", "actor", role=role, command=type(act).__name__
-        )
+        raise Refused("ROLE_NOT_PERMITTED", "actor", role=role, command=type(act).__name__)
 
 
 def _check_override(_step: Step, act: OverrideBreaks) -> None:
@@ -166,29 +162,17 @@ _ECOLOGY = (Role.ECOLOGY,)
 _EITHER = (Role.OPERATOR, Role.ECOLOGY)
 
 KINDS: dict[type, ActKind] = {
-    GrantAccess: ActKind(
-        _OPERATOR, _OPERATOR, admission.check_grant, admission.grant_access
-    ),
+    GrantAccess: ActKind(_OPERATOR, _OPERATOR, admission.check_grant, admission.grant_access),
     IssueKey: ActKind(_OPERATOR, _OPERATOR, admission.check_key, admission.issue_key),
-    InstallRules: ActKind(
-        _OPERATOR, _EITHER, products.check_rules, products.install_rules
-    ),
-    ListSeries: ActKind(
-        _OPERATOR, _OPERATOR, products.check_series, products.list_series
-    ),
+    InstallRules: ActKind(_OPERATOR, _EITHER, products.check_rules, products.install_rules),
+    ListSeries: ActKind(_OPERATOR, _OPERATOR, products.check_series, products.list_series),
     ListInstrument: ActKind(
         _OPERATOR, _OPERATOR, products.check_instrument, products.list_instrument
     ),
     CreditCash: ActKind(_OPERATOR, _OPERATOR, funds.check_credit, funds.credit_cash),
-    WithdrawCash: ActKind(
-        _OPERATOR, _OPERATOR, funds.check_cash_out, funds.withdraw_cash
-    ),
-    DepositUnits: ActKind(
-        _OPERATOR, _OPERATOR, funds.check_deposit, funds.request_deposit
-    ),
-    WithdrawUnits: ActKind(
-        _OPERATOR, _OPERATOR, funds.check_units_out, funds.withdraw_units
-    ),
+    WithdrawCash: ActKind(_OPERATOR, _OPERATOR, funds.check_cash_out, funds.withdraw_cash),
+    DepositUnits: ActKind(_OPERATOR, _OPERATOR, funds.check_deposit, funds.request_deposit),
+    WithdrawUnits: ActKind(_OPERATOR, _OPERATOR, funds.check_units_out, funds.withdraw_units),
     FreezeUnits: ActKind(_ECOLOGY, _ECOLOGY, funds.check_freeze, funds.freeze_units),
     ReleaseUnits: ActKind(_ECOLOGY, _ECOLOGY, funds.check_release, funds.release_units),
     OverrideBreaks: ActKind(_OPERATOR, _EITHER, _check_override, _override_breaks),

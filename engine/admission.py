@@ -35,9 +35,7 @@ def admit_participant(step: Step, command: AdmitParticipant) -> None:
     need_id("participant_id", command.participant_id)
     need_id("group_id", command.group_id)
     need_text("name", command.name)
-    need_range(
-        "annual_allowance_tonnes", command.annual_allowance_tonnes, 0, MAX_TONNES
-    )
+    need_range("annual_allowance_tonnes", command.annual_allowance_tonnes, 0, MAX_TONNES)
     if command.participant_class not in market.rules_now().admitted_classes:
         raise Refused(
             "CLASS_NOT_ADMITTED",
@@ -45,9 +43,7 @@ def admit_participant(step: Step, command: AdmitParticipant) -> None:
             participant_class=command.participant_class,
         )
     if command.participant_id in market.participants:
-        raise Refused(
-            "PARTICIPANT_EXISTS", "participant_id", participant=command.participant_id
-        )
+        raise Refused("PARTICIPANT_EXISTS", "participant_id", participant=command.participant_id)
     participant = Participant(
         command.participant_id,
         command.name,

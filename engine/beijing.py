@@ -43,33 +43,17 @@ SOURCES = {
     "price_tick_fen": _sourced("published prices, e.g. 104.89 CNY/t on 2024-09-02"),
     "lot_tonnes": _sourced("published volumes, e.g. 348,304 t on 2024-09-02"),
     "min_order_tonnes": _sourced("one lot"),
-    "max_order_tonnes": _assumed(
-        "2014 rules: from 10,000 t negotiated transfer is compulsory"
-    ),
+    "max_order_tonnes": _assumed("2014 rules: from 10,000 t negotiated transfer is compulsory"),
     "price_limit_bps": _assumed("2014 rules: +-20 % of the reference price"),
-    "resale_interval_days": _assumed(
-        "national rule: bought today, sellable the next trading day"
-    ),
-    "withdrawal_interval_days": _assumed(
-        "national rule: proceeds withdrawable the next day"
-    ),
-    "public_fee_ppm": _assumed(
-        "7.5 per mille on each side (Art 18: fees reasonable and public)"
-    ),
+    "resale_interval_days": _assumed("national rule: bought today, sellable the next trading day"),
+    "withdrawal_interval_days": _assumed("national rule: proceeds withdrawable the next day"),
+    "public_fee_ppm": _assumed("7.5 per mille on each side (Art 18: fees reasonable and public)"),
     "position_limit_tonnes": _sourced("2014 rules: 1,000,000 t a controlled group"),
-    "emitter_adds_allowance_to_limit": _sourced(
-        "2014 rules: annual allowance + 1,000,000 t"
-    ),
-    "admitted_classes": _sourced(
-        "Art 17: key emitters and volunteering units, no natural person"
-    ),
+    "emitter_adds_allowance_to_limit": _sourced("2014 rules: annual allowance + 1,000,000 t"),
+    "admitted_classes": _sourced("Art 17: key emitters and volunteering units, no natural person"),
     "idempotency_days": _assumed("the exchange's own rule: five trading days"),
-    "act_expiry_seconds": _assumed(
-        "the exchange's own rule: a day to find the second person"
-    ),
-    "auto_resume_seconds": _assumed(
-        "the exchange's own rule: five minutes of missed session"
-    ),
+    "act_expiry_seconds": _assumed("the exchange's own rule: a day to find the second person"),
+    "auto_resume_seconds": _assumed("the exchange's own rule: five minutes of missed session"),
 }
 
 

@@ -54,17 +54,9 @@ class Book:
         """The resting order that an incoming order of `side` at price_ticks trades with next."""
         if side is Side.BUY:
             level = self.best(Side.SELL)
-            return (
-                level.head()
-                if level is not None and level.price_ticks <= price_ticks
-                else None
-            )
+            return level.head() if level is not None and level.price_ticks <= price_ticks else None
         level = self.best(Side.BUY)
-        return (
-            level.head()
-            if level is not None and level.price_ticks >= price_ticks
-            else None
-        )
+        return level.head() if level is not None and level.price_ticks >= price_ticks else None
 
     def add(self, order: Order) -> None:
         """Rest an order behind its level; O(log levels)."""
@@ -98,12 +90,7 @@ class Book:
         """All orders, bids then offers, each side best and oldest first: adding them in this
         order to an empty book gives the same book."""
         sides = (Side.BUY, Side.SELL)
-        return [
-            o
-            for side in sides
-            for level in self.levels(side)
-            for o in level.orders.values()
-        ]
+        return [o for side in sides for level in self.levels(side) for o in level.orders.values()]
 
     def check_invariants(self) -> None:
         """Raise InvariantBroken if the book contradicts itself; O(n)."""

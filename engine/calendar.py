@@ -91,9 +91,7 @@ class Calendar:
     def __init__(self, days: tuple[TradingDay, ...] = (), done_ns: int = -1) -> None:
         self.days = days
         self.done_ns = done_ns
-        self._pending = [
-            b for day in days for b in boundaries_of(day) if b.at_ns > done_ns
-        ]
+        self._pending = [b for day in days for b in boundaries_of(day) if b.at_ns > done_ns]
         self._position = 0
 
     def next_boundary(self) -> Boundary | None:

@@ -28,9 +28,7 @@ ALL_INSTRUMENTS = "*"
 """Scope of a halt that covers the whole market."""
 
 
-class Command(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"
-):
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     """Base of all commands; the tag is the class name."""
 
 
@@ -42,7 +40,7 @@ class AccessGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     participant_id: str = ""
 
 
-# --- the run of the market -------------------------------------------------------------------
+# --- the run of the market --------------------------------------------------------------------
 
 
 class FoundMarket(Command, frozen=True, tag="FoundMarket"):
@@ -96,7 +94,7 @@ class ResumeTrading(Command, frozen=True, tag="ResumeTrading"):
     note: str
 
 
-# --- admission and access --------------------------------------------------------------------
+# --- admission and access ---------------------------------------------------------------------
 
 
 class AdmitParticipant(Command, frozen=True, tag="AdmitParticipant"):
@@ -134,7 +132,7 @@ class SetTradingDays(Command, frozen=True, tag="SetTradingDays"):
     days: tuple[TradingDay, ...]
 
 
-# --- acts that need two people -----------------------------------------------------------------
+# --- acts that need two people ----------------------------------------------------------------
 
 
 class GrantAccess(Command, frozen=True, tag="GrantAccess"):
@@ -159,7 +157,7 @@ class InstallRules(Command, frozen=True, tag="InstallRules"):
 
 
 class ListSeries(Command, frozen=True, tag="ListSeries"):
-    """Make a series of units known: product, vintage, restriction ('' = none), expiry (0 = none)."""
+    """Make a series of units known; restriction '' and expires_day 0 mean none."""
 
     series_id: str
     product: Product
@@ -269,7 +267,7 @@ class RejectAct(Command, frozen=True, tag="RejectAct"):
     reason: str
 
 
-# --- trading -----------------------------------------------------------------------------------
+# --- trading ----------------------------------------------------------------------------------
 
 
 class EnterOrder(Command, frozen=True, tag="EnterOrder"):
@@ -300,7 +298,7 @@ class CancelOrder(Command, frozen=True, tag="CancelOrder"):
     order_id: int
 
 
-# --- from and for settlement ---------------------------------------------------------------------
+# --- from and for settlement ------------------------------------------------------------------
 
 
 class ConfirmUnitDeposit(Command, frozen=True, tag="ConfirmUnitDeposit"):

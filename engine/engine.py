@@ -44,15 +44,11 @@ class Engine:
         market = self.market
         body, now_ns = envelope.body, envelope.timestamp_ns
         require(seq == market.seq + 1, f"seq {seq} follows {market.seq}")
-        require(
-            now_ns > market.clock_ns, f"time grows: {now_ns} after {market.clock_ns}"
-        )
+        require(now_ns > market.clock_ns, f"time grows: {now_ns} after {market.clock_ns}")
         if not isinstance(body, c.LeaderStarted):
             is_clock = isinstance(body, c.AdvanceClock)
             deadline_ns = market.next_deadline()
-            require(
-                now_ns < deadline_ns or (is_clock and now_ns == deadline_ns), "overdue"
-            )
+            require(now_ns < deadline_ns or (is_clock and now_ns == deadline_ns), "overdue")
         if isinstance(body, c.EnterOrder):
             require(
                 envelope.request_id == body.client_order_id,
@@ -109,11 +105,7 @@ class Engine:
         elif earlier.body_hash == hashed:
             step.emit(RequestRepeated(earlier.seq))
         else:
-            code = (
-                "IDEMPOTENCY_BODY_MISMATCH"
-                if earlier.body_hash
-                else "REQUEST_QUARANTINED"
-            )
+            code = "IDEMPOTENCY_BODY_MISMATCH" if earlier.body_hash else "REQUEST_QUARANTINED"
             raise Refused(code, "request_id", request=envelope.request_id)
 
 
@@ -137,9 +129,7 @@ def instrument_of(market: Market, body: c.AnyCommand) -> str:
 def _carry_out(step: Step, body: c.AnyCommand) -> None:
     role = step.grant().role
     if role not in PERMITTED[type(body)]:
-        raise Refused(
-            "ROLE_NOT_PERMITTED", "actor", role=role, command=type(body).__name__
-        )
+        raise Refused("ROLE_NOT_PERMITTED", "actor", role=role, command=type(body).__name__)
     _HANDLERS[type(body)](step, body)
 
 

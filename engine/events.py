@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     """Base of all events; the tag is the class name."""
 
 
-# --- refusals ----------------------------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------------------
 
 
 class CommandRefused(Event, frozen=True, tag="CommandRefused"):
@@ -56,7 +56,7 @@ class RequestRepeated(Event, frozen=True, tag="RequestRepeated"):
     original_seq: int
 
 
-# --- the run of the market -----------------------------------------------------------------------
+# --- the run of the market --------------------------------------------------------------------
 
 
 class MarketFounded(Event, frozen=True, tag="MarketFounded"):
@@ -166,7 +166,7 @@ class TradingResumed(Event, frozen=True, tag="TradingResumed"):
     note: str
 
 
-# --- admission and access ------------------------------------------------------------------------
+# --- admission and access ---------------------------------------------------------------------
 
 
 class ParticipantAdmitted(Event, frozen=True, tag="ParticipantAdmitted"):
@@ -215,7 +215,7 @@ class KeyRevoked(Event, frozen=True, tag="KeyRevoked"):
     key_id: str
 
 
-# --- two people ----------------------------------------------------------------------------------
+# --- two people -------------------------------------------------------------------------------
 
 
 class ActProposed(Event, frozen=True, tag="ActProposed"):
@@ -266,7 +266,7 @@ class ActExpired(Event, frozen=True, tag="ActExpired"):
     act_id: int
 
 
-# --- products --------------------------------------------------------------------------------------
+# --- products ---------------------------------------------------------------------------------
 
 
 class SeriesListed(Event, frozen=True, tag="SeriesListed"):
@@ -287,7 +287,7 @@ class InstrumentListed(Event, frozen=True, tag="InstrumentListed"):
     price_tick_fen: int
 
 
-# --- orders and trades -------------------------------------------------------------------------------
+# --- orders and trades ------------------------------------------------------------------------
 
 
 class OrderAccepted(Event, frozen=True, tag="OrderAccepted"):
@@ -350,7 +350,7 @@ class TradeExecuted(Event, frozen=True, tag="TradeExecuted"):
     seller_fee_fen: int
 
 
-# --- accounts --------------------------------------------------------------------------------------------
+# --- accounts ---------------------------------------------------------------------------------
 
 
 class CashCredited(Event, frozen=True, tag="CashCredited"):
@@ -452,7 +452,7 @@ class UnitsChanged(Event, frozen=True, tag="UnitsChanged"):
     sellable: int
 
 
-# --- reconciliation ----------------------------------------------------------------------------------------
+# --- reconciliation ---------------------------------------------------------------------------
 
 
 class CashTotal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ class InvariantBroken(Exception):
     """Something that must always hold does not; there is no way on from here."""
 
 
-def require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
     """Stop everything unless `what` holds."""
     if not holds:
         raise InvariantBroken(what)

@@ -80,9 +80,7 @@ def request_deposit(step: Step, act: DepositUnits, act_id: int) -> None:
     pending = PendingDeposit(act.participant_id, act.series_id, act.quantity)
     step.market.deposits[act_id] = pending
     step.emit(
-        UnitDepositRequested(
-            act_id, act.participant_id, act.series_id, act.quantity, act.reference
-        )
+        UnitDepositRequested(act_id, act.participant_id, act.series_id, act.quantity, act.reference)
     )
 
 
@@ -97,9 +95,7 @@ def confirm_deposit(step: Step, command: ConfirmUnitDeposit) -> None:
         return
     name, series_id = pending.participant_id, pending.series_id
     market.accounts[name].receive(series_id, pending.quantity, market.day)
-    market.net_deposited[series_id] = (
-        market.net_deposited.get(series_id, 0) + pending.quantity
-    )
+    market.net_deposited[series_id] = market.net_deposited.get(series_id, 0) + pending.quantity
     step.emit(UnitsDeposited(command.deposit_id, name, series_id, pending.quantity))
     step.touch_units(name, series_id)
 
@@ -111,9 +107,7 @@ def check_units_out(step: Step, act: WithdrawUnits) -> None:
     market.known_series(act.series_id)
     need_range("quantity", act.quantity, 1, MAX_TONNES)
     need_text("reference", act.reference)
-    sellable = (
-        market.accounts[act.participant_id].position(act.series_id).sellable(market.day)
-    )
+    sellable = market.accounts[act.participant_id].position(act.series_id).sellable(market.day)
     if act.quantity > sellable:
         raise Refused(
             "INSUFFICIENT_UNITS",
@@ -130,9 +124,7 @@ def withdraw_units(step: Step, act: WithdrawUnits, act_id: int) -> None:
     market.accounts[act.participant_id].position(act.series_id).take(act.quantity)
     market.net_deposited[act.series_id] -= act.quantity
     step.emit(
-        UnitsWithdrawn(
-            act_id, act.participant_id, act.series_id, act.quantity, act.reference
-        )
+        UnitsWithdrawn(act_id, act.participant_id, act.series_id, act.quantity, act.reference)
     )
     step.touch_units(act.participant_id, act.series_id)
 
@@ -184,9 +176,7 @@ def release_units(step: Step, act: ReleaseUnits, _act_id: int) -> None:
     """Give the use of the units back."""
     market = step.market
     freeze = market.freezes.pop(act.freeze_id)
-    market.accounts[freeze.participant_id].position(
-        freeze.series_id
-    ).frozen -= freeze.quantity
+    market.accounts[freeze.participant_id].position(freeze.series_id).frozen -= freeze.quantity
     step.emit(
         UnitsReleased(
             act.freeze_id,

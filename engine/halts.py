@@ -22,9 +22,7 @@ def halt_trading(step: Step, command: HaltTrading) -> None:
     if command.instrument_id != ALL_INSTRUMENTS:
         market.instrument(command.instrument_id)
     if command.instrument_id in market.halts:
-        raise Refused(
-            "HALT_UNCHANGED", instrument=command.instrument_id, state="halted"
-        )
+        raise Refused("HALT_UNCHANGED", instrument=command.instrument_id, state="halted")
     halt(step, command.instrument_id, command.cause, command.note)
 
 
@@ -32,9 +30,7 @@ def resume_trading(step: Step, command: ResumeTrading) -> None:
     """Lift a halt of exactly this scope."""
     need_text("note", command.note)
     if command.instrument_id not in step.market.halts:
-        raise Refused(
-            "HALT_UNCHANGED", instrument=command.instrument_id, state="not halted"
-        )
+        raise Refused("HALT_UNCHANGED", instrument=command.instrument_id, state="not halted")
     del step.market.halts[command.instrument_id]
     step.emit(TradingResumed(command.instrument_id, command.note))
     settle_phases(step)

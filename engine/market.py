@@ -151,15 +151,13 @@ class Market(MarketRecord):
     resale_day: int = NEVER_DAY
     withdrawal_day: int = NEVER_DAY
 
-    # --- look-ups that refuse ---------------------------------------------------------------
+    # --- look-ups that refuse -----------------------------------------------------------------
 
     def participant(self, participant_id: str) -> Participant:
         """An admitted participant, or Refused(PARTICIPANT_UNKNOWN)."""
         found = self.participants.get(participant_id)
         if found is None:
-            raise Refused(
-                "PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id
-            )
+            raise Refused("PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id)
         return found
 
     def known_series(self, series_id: str) -> Series:
@@ -173,9 +171,7 @@ class Market(MarketRecord):
         """A listed instrument, or Refused(INSTRUMENT_UNKNOWN)."""
         found = self.instruments.get(instrument_id)
         if found is None:
-            raise Refused(
-                "INSTRUMENT_UNKNOWN", "instrument_id", instrument=instrument_id
-            )
+            raise Refused("INSTRUMENT_UNKNOWN", "instrument_id", instrument=instrument_id)
         return found
 
     def rules_now(self) -> Rules:
@@ -184,24 +180,18 @@ class Market(MarketRecord):
             raise InvariantBroken("a founded market has rules")
         return self.rules
 
-    # --- derived values ------------------------------------------------------------------------
+    # --- derived values -----------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Recompute the cached values after days, rules or acts changed."""
         for version in self.rule_versions:
             if version.rule_version_id == self.rule_version_id:
                 self.rules = version.rules
-        self.act_deadline_ns = min(
-            (a.expires_ns for a in self.acts.values()), default=NEVER_NS
-        )
+        self.act_deadline_ns = min((a.expires_ns for a in self.acts.values()), default=NEVER_NS)
         if self.rules is not None:
             after = self.calendar.day_after
-            self.resale_day = (
-                after(self.day, self.rules.resale_interval_days) or NEVER_DAY
-            )
-            self.withdrawal_day = (
-                after(self.day, self.rules.withdrawal_interval_days) or NEVER_DAY
-            )
+            self.resale_day = after(self.day, self.rules.resale_interval_days) or NEVER_DAY
+            self.withdrawal_day = after(self.day, self.rules.withdrawal_interval_days) or NEVER_DAY
 
     def next_deadline(self) -> int:
         """When something is due next (UTC ns), NEVER_NS if nothing is; O(1)."""
@@ -220,9 +210,7 @@ class Market(MarketRecord):
 
     def join_group(self, participant: Participant) -> None:
         """Count a participant to its controlling owner."""
-        self.groups.setdefault(participant.group_id, []).append(
-            participant.participant_id
-        )
+        self.groups.setdefault(participant.group_id, []).append(participant.participant_id)
 
     def forget_open(self, order: Order) -> None:
         """An order is final: its client_order_id is remembered for a number of days only."""
@@ -230,7 +218,7 @@ class Market(MarketRecord):
         record.is_open_order = False
         record.day_number = self.day_number
 
-    # --- saving ------------------------------------------------------------------------------------
+    # --- saving -------------------------------------------------------------------------------
 
     def to_record(self) -> MarketRecord:
         """The saved form; shares its parts with the running market."""
@@ -238,9 +226,7 @@ class Market(MarketRecord):
         saved["days"] = self.calendar.days
         saved["calendar_done_ns"] = self.calendar.done_ns
         saved["orders"] = [
-            order
-            for name in sorted(self.books)
-            for order in self.books[name].in_priority()
+            order for name in sorted(self.books) for order in self.books[name].in_priority()
         ]
         return MarketRecord(**saved)
 
@@ -266,9 +252,7 @@ def order_key(participant_id: str, client_order_id: str) -> str:
 
 def restore(record: MarketRecord) -> Market:
     """A running market from its saved form."""
-    market = Market(
-        **{name: getattr(record, name) for name in MarketRecord.__struct_fields__}
-    )
+    market = Market(**{name: getattr(record, name) for name in MarketRecord.__struct_fields__})
     market.calendar = Calendar(record.days, record.calendar_done_ns)
     market.books = {name: Book() for name in record.instruments}
     for order in record.orders:

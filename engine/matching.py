@@ -69,9 +69,7 @@ def _execute(
         step.touch_units(side.participant_id, instrument.series_id)
 
 
-def _pay(
-    market: Market, instrument: Instrument, buy: Order, quantity: int, cost: int
-) -> None:
+def _pay(market: Market, instrument: Instrument, buy: Order, quantity: int, cost: int) -> None:
     """The buyer pays out of the hold, gets back what a better price saved, receives the units."""
     account = market.accounts[buy.participant_id]
     still_needed = buy.needed_fen(buy.price_ticks, buy.leaves_quantity)
@@ -84,9 +82,7 @@ def _pay(
     account.receive(instrument.series_id, quantity, market.resale_day)
 
 
-def _deliver(
-    market: Market, instrument: Instrument, sell: Order, quantity: int, net: int
-) -> None:
+def _deliver(market: Market, instrument: Instrument, sell: Order, quantity: int, net: int) -> None:
     """The seller delivers the held units and receives the price less the fee."""
     account = market.accounts[sell.participant_id]
     position = account.position(instrument.series_id)

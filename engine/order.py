@@ -45,10 +45,7 @@ class Order(msgspec.Struct):
         charged, so that no cutting into fills can exceed the hold (fees, conventions rulebook).
         """
         value = leaves_quantity * price_ticks * self.tick_fen
-        fee = (
-            fee_on(self.cumulative_value_fen + value, self.fee_ppm)
-            - self.charged_fee_fen
-        )
+        fee = fee_on(self.cumulative_value_fen + value, self.fee_ppm) - self.charged_fee_fen
         return value + fee
 
     def record_fill(self, quantity: int, value_fen: int) -> int:

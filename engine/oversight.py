@@ -44,18 +44,18 @@ def found_market(step: Step, command: FoundMarket) -> None:
 def report_positions(step: Step) -> None:
     """State all totals at this seq, with the digest of the whole state."""
     market = step.market
-    cash, units = [], []
-    for participant_id in sorted(market.accounts):
-        account = market.accounts[participant_id]
-        if account.cash.total_fen:
-            cash.append(CashTotal(participant_id, account.cash.total_fen))
-        for series_id in sorted(account.positions):
-            if account.positions[series_id].total:
-                units.append(
-                    UnitTotal(
-                        participant_id, series_id, account.positions[series_id].total
-                    )
-                )
+    accounts = sorted(market.accounts.items())
+    cash = [
+        CashTotal(participant_id, account.cash.total_fen)
+        for participant_id, account in accounts
+        if account.cash.total_fen
+    ]
+    units = [
+        UnitTotal(participant_id, series_id, position.total)
+        for participant_id, account in accounts
+        for series_id, position in sorted(account.positions.items())
+        if position.total
+    ]
     step.emit(
         PositionsReported(
             market.day,

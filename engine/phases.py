@@ -78,12 +78,8 @@ def quarantine_request(step: Step, command: RefuseRequest) -> None:
     market = step.market
     market.last_quarantine_id = command.quarantine_id
     key = request_key(command.scope, command.request_id)
-    market.requests[key] = RequestRecord(
-        "", step.seq, market.day_number, is_open_order=True
-    )
-    step.emit(
-        RequestQuarantined(command.quarantine_id, command.scope, command.request_id)
-    )
+    market.requests[key] = RequestRecord("", step.seq, market.day_number, is_open_order=True)
+    step.emit(RequestQuarantined(command.quarantine_id, command.scope, command.request_id))
     if command.instrument_id in market.instruments:
         halt(
             step,
@@ -232,9 +228,7 @@ def _expire_day_orders(step: Step, instrument_id: str) -> None:
 def _close_instrument_day(step: Step, instrument: Instrument) -> None:
     """The day's VWAP is the next day's reference price; without a trade it is carried over."""
     today = instrument.today
-    vwap = (
-        half_up(today.turnover_ticks, today.volume_tonnes) if today.volume_tonnes else 0
-    )
+    vwap = half_up(today.turnover_ticks, today.volume_tonnes) if today.volume_tonnes else 0
     step.emit(
         InstrumentDayClosed(
             instrument.instrument_id,

@@ -31,9 +31,7 @@ def check_series(step: Step, act: ListSeries) -> None:
     """A new id, a vintage of the pilot's years."""
     need_id("series_id", act.series_id)
     if act.series_id in step.market.series:
-        raise Refused(
-            "SERIES_INVALID", "series_id", series=act.series_id, fault="known already"
-        )
+        raise Refused("SERIES_INVALID", "series_id", series=act.series_id, fault="known already")
     need_range("vintage", act.vintage, FIRST_VINTAGE, 2200)
     need_range("expires_day", act.expires_day, 0, 9999_12_31)
 
@@ -44,9 +42,7 @@ def list_series(step: Step, act: ListSeries, _act_id: int) -> None:
         act.series_id, act.product, act.vintage, act.restriction, act.expires_day
     )
     step.emit(
-        SeriesListed(
-            act.series_id, act.product, act.vintage, act.restriction, act.expires_day
-        )
+        SeriesListed(act.series_id, act.product, act.vintage, act.restriction, act.expires_day)
     )
 
 
@@ -92,9 +88,7 @@ def list_instrument(step: Step, act: ListInstrument, _act_id: int) -> None:
     market.books[act.instrument_id] = Book()
     step.emit(InstrumentListed(act.instrument_id, act.series_id, rules.price_tick_fen))
     step.emit(
-        ReferencePriceSet(
-            act.instrument_id, market.day, act.reference_price_ticks, lower, upper
-        )
+        ReferencePriceSet(act.instrument_id, market.day, act.reference_price_ticks, lower, upper)
     )
     settle_phases(step)
 

@@ -130,9 +130,7 @@ _ROWS = (
         "INSTRUMENT_UNKNOWN",
         404,
         "R-LIST-1",
-        Words(
-            "No instrument {instrument} is listed.", "Use an id of GET /v1/instruments."
-        ),
+        Words("No instrument {instrument} is listed.", "Use an id of GET /v1/instruments."),
         Words(
             "未挂牌的交易品种 {instrument}。",
             "请使用 GET /v1/instruments 中的品种代码。",
@@ -175,9 +173,7 @@ _ROWS = (
         "ROLE_NOT_PERMITTED",
         403,
         "R-ROLE-1",
-        Words(
-            "{command} is not permitted to role {role}.", "Ask a person with the role."
-        ),
+        Words("{command} is not permitted to role {role}.", "Ask a person with the role."),
         Words("角色 {role} 无权执行 {command}。", "请由具备相应角色的人员办理。"),
     ),
     Reason(
@@ -207,7 +203,7 @@ _ROWS = (
             "Admit a legal person of an admitted class.",
         ),
         Words(
-            "不予准入的主体类别 {participant_class}：仅限单位，自然人及市场机构、监管人员不得参与。",
+            "主体类别 {participant_class} 不予准入：自然人及市场机构、监管人员不得参与。",
             "请以符合条件的单位申请。",
         ),
     ),
@@ -314,9 +310,7 @@ _ROWS = (
             "{breaks} reconciliation breaks are unresolved.",
             "Resolve them and reconcile again, or two people override.",
         ),
-        Words(
-            "存在 {breaks} 项未处理的对账差异。", "请处理并重新对账，或由双人复核放行。"
-        ),
+        Words("存在 {breaks} 项未处理的对账差异。", "请处理并重新对账，或由双人复核放行。"),
     ),
     Reason(
         "AMOUNT_OUT_OF_RANGE",
@@ -426,10 +420,7 @@ def words(code: str, facts: dict[str, str], language: str) -> Words:
     """Rule and fix of a refusal in 'zh' or English; facts in fen are shown in CNY."""
     row = REASONS[code]
     chosen = row.zh if language == "zh" else row.en
-    shown = {
-        name: _in_cny(fact) if name.endswith("_fen") else fact
-        for name, fact in facts.items()
-    }
+    shown = {name: _in_cny(fact) if name.endswith("_fen") else fact for name, fact in facts.items()}
     return Words(chosen.rule.format_map(shown), chosen.fix)
 
 

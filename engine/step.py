@@ -10,9 +10,7 @@ from engine.events import AnyEvent, CashChanged, UnitsChanged
 from engine.faults import Refused
 from engine.market import Market
 
-_ID_CHARACTERS = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-)
+_ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 MAX_ID_LENGTH = 36
 MAX_TEXT_LENGTH = 200
 MAX_CASH_FEN = 10**15
@@ -52,11 +50,7 @@ class Step:
         for participant_id in self._cash:
             cash = market.accounts[participant_id].cash
             withdrawable = cash.withdrawable_fen(day)
-            self.emit(
-                CashChanged(
-                    participant_id, cash.available_fen, cash.held_fen, withdrawable
-                )
-            )
+            self.emit(CashChanged(participant_id, cash.available_fen, cash.held_fen, withdrawable))
         for participant_id, series_id in self._units:
             held = market.accounts[participant_id].position(series_id)
             self.emit(
@@ -113,6 +107,4 @@ def need_text(field: str, value: str) -> None:
 def need_range(field: str, value: int, minimum: int, maximum: int) -> None:
     """Refuse a number outside [minimum, maximum]."""
     if not minimum <= value <= maximum:
-        raise Refused(
-            "AMOUNT_OUT_OF_RANGE", field, value=value, minimum=minimum, maximum=maximum
-        )
+        raise Refused("AMOUNT_OUT_OF_RANGE", field, value=value, minimum=minimum, maximum=maximum)

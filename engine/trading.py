@@ -68,12 +68,8 @@ def amend_order(step: Step, command: AmendOrder) -> None:
         close_order(step, order, CancelReason.AMENDED_TO_FILLED)
         return
     _check_terms(market, instrument, command.price_ticks, command.quantity)
-    keeps = (
-        command.price_ticks == order.price_ticks and command.quantity < order.quantity
-    )
-    _check_cover(
-        market, instrument, order, command.price_ticks, leaves, order.leaves_quantity
-    )
+    keeps = command.price_ticks == order.price_ticks and command.quantity < order.quantity
+    _check_cover(market, instrument, order, command.price_ticks, leaves, order.leaves_quantity)
     book = market.books[order.instrument_id]
     release_hold(step, instrument, order)
     if keeps:
@@ -161,9 +157,7 @@ def _own_participant(step: Step, participant_id: str) -> Participant:
     """The participant the actor trades for; another's looks like an unknown one."""
     market = step.market
     if step.grant().participant_id != participant_id:
-        raise Refused(
-            "PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id
-        )
+        raise Refused("PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id)
     _need_no_insider(step)
     return market.participant(participant_id)
 
@@ -203,15 +197,11 @@ def _open_instrument(market: Market, instrument_id: str) -> Instrument:
     return instrument
 
 
-def _check_terms(
-    market: Market, instrument: Instrument, price_ticks: int, quantity: int
-) -> None:
+def _check_terms(market: Market, instrument: Instrument, price_ticks: int, quantity: int) -> None:
     rules = market.rules_now()
     low, high, lot = rules.min_order_tonnes, rules.max_order_tonnes, rules.lot_tonnes
     if not low <= quantity <= high or quantity % lot:
-        raise Refused(
-            "QUANTITY_OUT_OF_RANGE", "quantity", minimum=low, maximum=high, lot=lot
-        )
+        raise Refused("QUANTITY_OUT_OF_RANGE", "quantity", minimum=low, maximum=high, lot=lot)
     lower, upper = instrument.lower_limit_ticks, instrument.upper_limit_ticks
     if not lower <= price_ticks <= upper:
         tick = instrument.tick_fen
@@ -241,9 +231,7 @@ def _check_cover(
 
 
 def _check_cash(market: Market, order: Order, needed_fen: int) -> None:
-    available = (
-        market.accounts[order.participant_id].cash.available_fen + order.held_fen
-    )
+    available = market.accounts[order.participant_id].cash.available_fen + order.held_fen
     if needed_fen > available:
         raise Refused(
             "INSUFFICIENT_CASH",
@@ -253,9 +241,7 @@ def _check_cash(market: Market, order: Order, needed_fen: int) -> None:
         )
 
 
-def _check_units(
-    market: Market, instrument: Instrument, order: Order, more: int
-) -> None:
+def _check_units(market: Market, instrument: Instrument, order: Order, more: int) -> None:
     position = market.accounts[order.participant_id].position(instrument.series_id)
     series_id = instrument.series_id
     if more > position.available:
@@ -276,9 +262,7 @@ def _check_units(
         )
 
 
-def _check_position_limit(
-    market: Market, instrument: Instrument, order: Order, more: int
-) -> None:
+def _check_position_limit(market: Market, instrument: Instrument, order: Order, more: int) -> None:
     rules = market.rules_now()
     limit = rules.position_limit_tonnes
     if rules.emitter_adds_allowance_to_limit:
@@ -290,9 +274,7 @@ def _check_position_limit(
         )
     exposure = market.exposure(order.group_id, instrument.product) + more
     if exposure > limit:
-        raise Refused(
-            "POSITION_LIMIT_EXCEEDED", "quantity", exposure=exposure, limit=limit
-        )
+        raise Refused("POSITION_LIMIT_EXCEEDED", "quantity", exposure=exposure, limit=limit)
 
 
 def check_funded(market: Market) -> None:

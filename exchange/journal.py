@@ -16,11 +16,11 @@ from exchange.faults import JournalBroken, LeaseLost
 SCHEMA_VERSION = 1
 LEASE_SECONDS = 2
 
-_APPEND = f"""
+_APPEND = """
 WITH fence AS (
     UPDATE exchange.lease
        SET last_seq = $1, last_chain = $2,
-           expires_at = clock_timestamp() + interval '{LEASE_SECONDS} s'
+           expires_at = clock_timestamp() + make_interval(secs => $13)
      WHERE id = 1 AND epoch = $3 AND last_seq = $4
     RETURNING epoch)
 INSERT INTO exchange.journal
@@ -95,6 +95,7 @@ class Journal:
             [row.command for row in rows],
             [row.events for row in rows],
             [row.chain for row in rows],
+            LEASE_SECONDS,
         )
         if status != f"INSERT 0 {len(rows)}":
             raise LeaseLost(f"epoch {epoch} no longer holds the lease after seq {previous_seq}")

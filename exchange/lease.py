@@ -14,15 +14,15 @@ from exchange.journal import LEASE_SECONDS, Head
 CLAIM_POLL_SECONDS = 0.1
 RENEW_SECONDS = LEASE_SECONDS / 4
 
-_CLAIM = f"""
+_CLAIM = """
 UPDATE exchange.lease
    SET epoch = epoch + 1, holder = $1,
-       expires_at = clock_timestamp() + interval '{LEASE_SECONDS} s'
+       expires_at = clock_timestamp() + make_interval(secs => $2)
  WHERE id = 1 AND expires_at <= clock_timestamp()
 RETURNING epoch, last_seq, last_chain
 """
-_RENEW = f"""
-UPDATE exchange.lease SET expires_at = clock_timestamp() + interval '{LEASE_SECONDS} s'
+_RENEW = """
+UPDATE exchange.lease SET expires_at = clock_timestamp() + make_interval(secs => $2)
  WHERE id = 1 AND epoch = $1
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
@@ -37,14 +37,14 @@ class Lease:
     async def claim(self, holder: str) -> Head:
         """Wait until the lease is free, take it under a new epoch; returns the journal's end."""
         while True:
-            row = await self._pool.fetchrow(_CLAIM, holder)
+            row = await self._pool.fetchrow(_CLAIM, holder, LEASE_SECONDS)
             if row is not None:
                 return Head(*row)
             await asyncio.sleep(CLAIM_POLL_SECONDS)
 
     async def renew(self, epoch: int) -> int:
         """Keep the lease; returns the database's time in UTC microseconds."""
-        database_us: int | None = await self._pool.fetchval(_RENEW, epoch)
+        database_us: int | None = await self._pool.fetchval(_RENEW, epoch, LEASE_SECONDS)
         if database_us is None:
             raise LeaseLost(f"epoch {epoch} no longer holds the lease")
         return database_us

@@ -66,7 +66,7 @@ class Sequencer:
         self.stopped: str = ""
         self.quarantine: QuarantineCase | None = None
 
-    # --- asking ---------------------------------------------------------------------------------
+    # --- asking -------------------------------------------------------------------------------
 
     def submit(self, actor: str, request_id: str, body: AnyCommand) -> "asyncio.Future[Released]":
         """Sequence a command; the future gives its released step once it is durable.
@@ -120,7 +120,7 @@ class Sequencer:
         """Commands sequenced and not durable."""
         return len(self._open) + len(self._in_flight)
 
-    # --- for the committer ------------------------------------------------------------------------
+    # --- for the committer --------------------------------------------------------------------
 
     def take_batch(self) -> list[Pending]:
         """The next rows to commit; they stay in flight until released or stopped."""
@@ -158,7 +158,7 @@ class Sequencer:
         self._durable_waiters = []
         self.has_work.set()
 
-    # --- inside -------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
         if self.stopped:
@@ -178,7 +178,7 @@ class Sequencer:
         seq = market.seq + 1
         try:
             events = self._engine.apply(seq, envelope)
-        except Exception as error:  # noqa: BLE001 - last resort: whatever it is, the engine is broken
+        except Exception as error:
             self._quarantine(envelope, error)
             raise OutcomeUnknown(self.stopped) from error
         command_bytes, event_bytes = encode(envelope), encode(events)

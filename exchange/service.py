@@ -150,7 +150,7 @@ class Exchange:
             "snapshot_seq": self._snapshot_seq,
         }
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         """Serve until stopped; raises LeaseLost or EngineBroken when there is no way on."""

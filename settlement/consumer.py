@@ -44,12 +44,14 @@ class Settlement:
         commands: CommandPort,
         registry_desk: RegistryDesk = EmbeddedRegistry,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        batch_records: int = BATCH_RECORDS,
     ) -> None:
         self._engine = engine
         self._feed = feed
         self._commands = commands
         self._registry_desk = registry_desk
         self._pause = pause
+        self._batch_records = batch_records
         self._stepping = asyncio.Lock()
         self._watermark = _UNKNOWN
         self._owed: list[tuple[str, OwedCommand]] = []
@@ -88,7 +90,7 @@ class Settlement:
             try:
                 if self._watermark == _UNKNOWN:
                     await self._look()
-                records = await self._feed.read_after(self._watermark, BATCH_RECORDS)
+                records = await self._feed.read_after(self._watermark, self._batch_records)
                 if records:
                     await self._settle(records)
                 await self._send_owed()

@@ -14,7 +14,7 @@ RETRY_SECONDS = 0.2
 POLL_SECONDS = 0.05
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
+class Refusal(Exception):
     """The exchange answered with a problem."""
 
     def __init__(self, status: int, problem: Json) -> None:

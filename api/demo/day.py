@@ -16,7 +16,7 @@ from rich.console import Console
 
 from api.demo import market, seed
 from api.demo.checks import check_acknowledged, day_figures
-from api.demo.client import Client, Json, Refusal, TwoPeople, wait_until_ready
+from api.demo.client import Client, Json, Refusal, TwoPeople
 from api.demo.crowd import Crowd
 from api.demo.server import DemoServer
 from engine.codes import ParticipantClass
@@ -137,12 +137,13 @@ async def _show_refusals(day: Day) -> None:
         "price": "88.00",
         "quantity": 10,
     }
+    cheap = {"price": "61.00"}
     attempts = (
         ("a price outside the limits", good | {"price": "188.00"}),
         ("a price between two ticks", good | {"price": "88.005"}),
         ("an unknown field", good | {"colour": "green"}),
         ("too little cash", good | {"quantity": 9_999, "price": "105.00"}),
-        ("units it does not have", good | {"side": "SELL", "instrument_id": "PCER"}),
+        ("units it does not have", good | {"side": "SELL", "instrument_id": "PCER"} | cheap),
     )
     async with Client(day.server.base_url) as client:
         await client.login(member.trader.login, member.trader.password)

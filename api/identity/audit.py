@@ -40,7 +40,7 @@ _INT64 = range(-(2**63), 2**63)
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", re.ASCII)
 
 
-class AuditEntryInvalid(ValueError):  # noqa: N818 - says what is the case
+class AuditEntryInvalid(ValueError):
     """A caller's mistake: the entry could not be written and read back as the same bytes."""
 
 

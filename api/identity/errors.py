@@ -11,8 +11,6 @@
 and `retry_after_ms` when. A code never changes its meaning; the words may be improved.
 """
 
-# ruff: noqa: N818 - each name says what is the case, as its code does
-
 from typing import ClassVar
 
 

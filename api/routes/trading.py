@@ -10,7 +10,7 @@ from api.access import Caller, Principal
 from api.commands import JsonReply, RequestId, carry_out
 from api.components import Components, Parts
 from api.inputs import AmendInput, Id, OrderInput
-from api.money import cny, parse_ticks, price
+from api.money import parse_ticks, price
 from api.problems import InputProblem, Problem
 from api.routes.market import Limit, find_instrument
 from engine import events as e

@@ -57,11 +57,11 @@ class Changes(msgspec.Struct):
 class ReadModel(ReadRecord):
     """The record with its indexes; one instance a process."""
 
-    books: dict[str, LevelBook] = {}
-    orders_of: dict[str, dict[int, None]] = {}
-    order_of_client_id: dict[tuple[str, str], int] = {}
-    trades_of: dict[str, deque[int]] = {}
-    tape: dict[str, deque[int]] = {}
+    books: dict[str, LevelBook] = msgspec.field(default_factory=dict)
+    orders_of: dict[str, dict[int, None]] = msgspec.field(default_factory=dict)
+    order_of_client_id: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    trades_of: dict[str, deque[int]] = msgspec.field(default_factory=dict)
+    tape: dict[str, deque[int]] = msgspec.field(default_factory=dict)
 
     def apply(self, step: Released) -> Changes:
         """Take one step in; returns what changed."""
@@ -100,7 +100,7 @@ class ReadModel(ReadRecord):
             book.take_changes()
         return model
 
-    # --- orders and trades -----------------------------------------------------------------------
+    # --- orders and trades --------------------------------------------------------------------
 
     def _order_accepted(self, event: e.OrderAccepted, changes: Changes) -> None:
         order = OrderView(
@@ -193,7 +193,7 @@ class ReadModel(ReadRecord):
         seq = self.execution_seq[name] = self.execution_seq.get(name, 0) + 1
         changes.executions.append(Execution(name, seq, msgspec.structs.replace(order), trade))
 
-    # --- accounts ------------------------------------------------------------------------------------
+    # --- accounts -----------------------------------------------------------------------------
 
     def _cash_changed(self, event: e.CashChanged, _changes: Changes) -> None:
         self.accounts[event.participant_id].cash = CashView(
@@ -205,7 +205,7 @@ class ReadModel(ReadRecord):
             event.available, event.held, event.frozen, event.sellable
         )
 
-    # --- indexes ----------------------------------------------------------------------------------------
+    # --- indexes ------------------------------------------------------------------------------
 
     def _index_order(self, order: OrderView) -> None:
         self.orders_of.setdefault(order.participant_id, {})[order.order_id] = None

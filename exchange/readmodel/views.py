@@ -2,6 +2,7 @@
 
 import msgspec
 
+from engine.calendar import TradingDay
 from engine.codes import (
     ActStatus,
     CancelReason,
@@ -16,7 +17,6 @@ from engine.codes import (
     TradeType,
 )
 from engine.commands import AccessGrant, Act
-from engine.calendar import TradingDay
 from engine.events import InstrumentDayClosed, OrderRejected
 from engine.rules import RuleVersion
 

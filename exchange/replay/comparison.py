@@ -108,7 +108,9 @@ class Comparison:
     def _why(self, message: Message, side: Side, price: int, recorded: int) -> str:
         earlier = self._earlier_size(side, price)
         if message.side is side and message.price == price and effect(message):
-            went = f"went from {earlier} to {recorded}" if earlier is not None else "came into sight"
+            went = (
+                f"went from {earlier} to {recorded}" if earlier is not None else "came into sight"
+            )
             return f"the message changes the level by {effect(message):+}, the recorded one {went}"
         if earlier is not None and earlier != recorded:
             return f"the recorded level went from {earlier} to {recorded} without a message for it"

@@ -38,9 +38,7 @@ class Checked(NamedTuple):
 class Taker:
     """The incoming side of the recorded market."""
 
-    def __init__(
-        self, venue: Venue, queues: Queues, scale: PriceScale, counts: Executions
-    ) -> None:
+    def __init__(self, venue: Venue, queues: Queues, scale: PriceScale, counts: Executions) -> None:
         self.trades = 0
         self._venue = venue
         self._queues = queues
@@ -53,9 +51,7 @@ class Taker:
         self._queues.reveal(messages[0], ticks[0])
         makers = [self._queues.engine_id(message.order_id) for message in messages]
         resting = messages[0].side
-        taking, limit = (
-            (Side.BUY, max(ticks)) if resting is Side.SELL else (Side.SELL, min(ticks))
-        )
+        taking, limit = (Side.BUY, max(ticks)) if resting is Side.SELL else (Side.SELL, min(ticks))
         total = sum(message.size for message in messages)
         trades = self._venue.take(taking, limit, total)
         self.trades += len(trades)

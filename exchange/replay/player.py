@@ -277,9 +277,7 @@ class Player:
     def _refused(self, message: Message, failure: CommandFailed) -> None:
         place = f"{_place(message.side, message.price)} order {message.order_id}"
         self._report.disagree(
-            Disagreement(
-                message.row, Kind.REFUSED, place, "carried out", "refused", str(failure)
-            )
+            Disagreement(message.row, Kind.REFUSED, place, "carried out", "refused", str(failure))
         )
 
 

@@ -54,16 +54,12 @@ def effect(message: Message) -> int:
     return message.size if message.type == ADD else -message.size
 
 
-def newly_seen(
-    side: Side, before: int, message: Message, book: list[int]
-) -> dict[int, int]:
+def newly_seen(side: Side, before: int, message: Message, book: list[int]) -> dict[int, int]:
     """Prices that this row shows and the row before (with reach `before`) did not.
 
     Returns the sizes that rested there just before the message.
     """
-    seen = {
-        price: size for price, size in levels_of(book, side) if distance(side, price) > before
-    }
+    seen = {price: size for price, size in levels_of(book, side) if distance(side, price) > before}
     where = distance(side, message.price)
     if message.side is side and effect(message) and before < where <= reach(book, side):
         seen[message.price] = max(seen.get(message.price, 0) - effect(message), 0)

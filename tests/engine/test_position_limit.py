@@ -56,6 +56,13 @@ def test_another_product_has_a_count_of_its_own() -> None:
     assert events[0].quantity == 100
 
 
+def test_units_of_another_product_do_not_count() -> None:
+    market = group_market()
+    market.fund("A", units=90, series="PCER-1")
+    events = market.say("A buys 100@10000")
+    assert events[0].quantity == 100
+
+
 def test_bought_units_count_instead_of_the_order_that_bought_them() -> None:
     market = group_market()
     market.say("C sells 40@10000")
