@@ -167,6 +167,7 @@ async def open_components(settings: Settings) -> AsyncIterator[tuple[Components,
         chores = [settlement.run(), _beat(hub), _sweep(identity)]
         if settings.skip_idle_time:
             chores.append(_skip_idle_time(parts))
+        stack.push_async_callback(_sweep_once, identity)
         for task in [asyncio.create_task(chore) for chore in chores]:
             stack.push_async_callback(_end, task)
         yield parts, identity, hub
@@ -290,10 +291,15 @@ async def _beat(hub: Hub) -> None:
 async def _sweep(identity: Identity) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            await identity.sessions.sweep()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("session_sweep_failed", error=str(error))
+        await _sweep_once(identity)
+
+
+async def _sweep_once(identity: Identity) -> None:
+    """Write the sessions' last uses; they can wait when the database is away."""
+    try:
+        await identity.sessions.sweep()
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("session_sweep_failed", error=str(error))
 
 
 async def _skip_idle_time(parts: Components) -> None:

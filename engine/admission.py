@@ -132,10 +132,12 @@ def check_key(step: Step, act: IssueKey) -> None:
     is_hex = all(c in "0123456789abcdef" for c in act.public_key)
     if len(act.public_key) != PUBLIC_KEY_HEX_DIGITS or not is_hex:
         raise Refused("KEY_INVALID", "public_key", fault="not 64 lower-case hex digits")
+    if any(key.public_key == act.public_key for key in step.market.keys.values()):
+        raise Refused("KEY_INVALID", "public_key", fault="the public key is in use")
     grant_of(step.market, act.person_id)
 
 
 def issue_key(step: Step, act: IssueKey, _act_id: int) -> None:
     """Let the key speak for the person."""
-    step.market.keys[act.key_id] = act.person_id
+    step.market.keys[act.key_id] = act
     step.emit(KeyIssued(act.key_id, act.person_id, act.public_key, act.label))

@@ -13,7 +13,7 @@ from engine.book import Book
 from engine.calendar import NEVER_NS, Calendar, TradingDay
 from engine.canonical import digest
 from engine.codes import HaltCause, ParticipantClass, Phase, Product
-from engine.commands import AccessGrant, Act
+from engine.commands import AccessGrant, Act, IssueKey
 from engine.faults import InvariantBroken, Refused
 from engine.order import Order
 from engine.rules import Rules, RuleVersion
@@ -120,7 +120,7 @@ class MarketRecord(msgspec.Struct):
     participants: dict[str, Participant] = {}
     accounts: dict[str, Account] = {}
     access: dict[str, AccessGrant] = {}
-    keys: dict[str, str] = {}
+    keys: dict[str, IssueKey] = {}
     insiders: dict[str, str] = {}
     series: dict[str, Series] = {}
     instruments: dict[str, Instrument] = {}

@@ -204,6 +204,9 @@ _FINDINGS = {
     for kind, query in {**_LEDGER, **_INSTRUCTIONS, **_REGISTRY}.items()
 }
 
+KINDS = tuple(_FINDINGS)
+"""Kinds of breaks that find_faults can give."""
+
 
 async def find_faults(connection: AsyncConnection, seq: int) -> list[Break]:
     """Everything up to seq that contradicts itself, by kind and ids."""

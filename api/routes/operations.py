@@ -11,6 +11,7 @@ from api import payloads
 from api.access import Caller
 from api.commands import JsonReply, RequestId, propose, record
 from api.components import Parts
+from api.identity.signatures import parse_public_key
 from api.inputs import (
     CalendarInput,
     GrantInput,
@@ -155,6 +156,7 @@ async def list_keys(parts: Parts) -> Response:
 @router.post("/keys", status_code=202, summary="Propose a machine key")
 async def issue_key(parts: Parts, caller: Caller, request_id: RequestId, key: KeyInput) -> Response:
     """The private key never leaves its owner."""
+    parse_public_key(key.public_key)
     act = IssueKey(key.key_id, key.person_id, key.public_key, key.label)
     return await propose(parts, caller, request_id, act, key.reason)
 

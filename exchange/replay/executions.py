@@ -14,7 +14,7 @@ from engine.codes import Side
 from engine.events import TradeExecuted
 from exchange.replay.lobster import Message
 from exchange.replay.queues import Contradiction, Queues
-from exchange.replay.report import Executions, Kind
+from exchange.replay.report import ExecutionCounts, Kind
 from exchange.replay.scale import PriceScale
 from exchange.replay.venue import Venue
 
@@ -38,7 +38,9 @@ class Checked(NamedTuple):
 class Taker:
     """The incoming side of the recorded market."""
 
-    def __init__(self, venue: Venue, queues: Queues, scale: PriceScale, counts: Executions) -> None:
+    def __init__(
+        self, venue: Venue, queues: Queues, scale: PriceScale, counts: ExecutionCounts
+    ) -> None:
         self.trades = 0
         self._venue = venue
         self._queues = queues
@@ -83,7 +85,7 @@ class Taker:
             self._counts.at_best_price += 1
             found += self._check_maker(message, maker, portions)
         before = len(self._queues.contradictions)
-        self._queues.count_execution(message, ticks, maker is not None)
+        self._queues.count_execution(message, ticks, maker)
         found += self._queues.contradictions[before:]
         del self._queues.contradictions[before:]
         if not found:

@@ -1,9 +1,10 @@
 """The LOBSTER format: one message csv and one order book csv of a trading day, row by row.
 
-    message:    time, type, order id, size, price, side
+    message:    time, type, order id, size, price, side[, attribution]
                 seconds after midnight with up to 9 decimals; 1 add, 2 partial cancel, 3 delete,
                 4 execution of a visible order, 5 of a hidden one, 6 cross trade, 7 halt;
-                price in 1/10000 dollar; side of the resting order (1 buy, -1 sell)
+                price in 1/10000 dollar; side of the resting order (1 buy, -1 sell);
+                newer files add the firm that shows its name, or null: it is not used
     order book: (ask price, ask size, bid price, bid size) per level, after the message of its row;
                 an empty level has size 0 and price 9999999999 (ask) or -9999999999 (bid)
 
@@ -39,16 +40,18 @@ SECONDS_PER_DAY: Final = 86_400
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _MESSAGE = re.compile(
-    rb"(\d{1,6})(?:\.(\d{1,18}))?,([1-7]),(-?\d{1,18}),(\d{1,18}),(-?\d{1,18}),(-1|0|1)\r?\n?"
+    rb"(\d{1,6})(?:\.(\d{1,18}))?,([1-7]),(-?\d{1,18}),(\d{1,18}),(-?\d{1,18}),(-1|0|1)"
+    rb"(?:,\w{1,8})?\r?\n?"
 )
-_FIELDS = ("time", "type", "order id", "size", "price", "side")
-_FIELD_PATTERNS = (
-    (rb"\d{1,6}(\.\d{1,18})?", "seconds after midnight"),
-    (rb"[1-7]", "a type from 1 to 7"),
-    (rb"-?\d{1,18}", "a whole number"),
-    (rb"\d{1,18}", "a whole number, not negative"),
-    (rb"-?\d{1,18}", "a whole number"),
-    (rb"-1|0|1", "1 (buy) or -1 (sell)"),
+_COLUMNS = (6, 7)
+_FIELDS = (
+    ("time", rb"\d{1,6}(\.\d{1,18})?", "seconds after midnight"),
+    ("type", rb"[1-7]", "a type from 1 to 7"),
+    ("order id", rb"-?\d{1,18}", "a whole number"),
+    ("size", rb"\d{1,18}", "a whole number, not negative"),
+    ("price", rb"-?\d{1,18}", "a whole number"),
+    ("side", rb"-1|0|1", "1 (buy) or -1 (sell)"),
+    ("attribution", rb"\w{1,8}", "a name"),
 )
 
 
@@ -82,12 +85,15 @@ class Row(NamedTuple):
 
 def read_rows(messages: Path, orderbook: Path) -> Iterator[Row]:
     """The rows of both files side by side; raises InputFault at the first that does not fit."""
-    width = last_ns = 0
+    columns = width = last_ns = 0
     pairs = zip_longest(_lines(messages), _lines(orderbook))
     for row, (message_line, book_line) in enumerate(pairs, 1):
         if message_line is None or book_line is None:
             short, long = (messages, orderbook) if message_line is None else (orderbook, messages)
             raise InputFault(short, row, 0, f"the file ends here, but {long.name} goes on")
+        columns = columns or _columns_of(message_line, messages)
+        if message_line.count(b",") + 1 != columns:
+            raise InputFault(messages, row, 0, _ragged(message_line, columns))
         message = _parse_message(message_line, row, messages)
         if message.time_ns < last_ns:
             raise InputFault(messages, row, 1, "the time is before that of the row above")
@@ -141,14 +147,23 @@ def _parse_message(line: bytes, row: int, path: Path) -> Message:
 
 def _message_fault(line: bytes, row: int, path: Path) -> InputFault:
     fields = line.rstrip(b"\r\n").split(b",")
-    if len(fields) != len(_FIELDS):
-        return InputFault(path, row, 0, f"{len(fields)} columns, not {len(_FIELDS)}")
-    for column, (field, name, (pattern, wanted)) in enumerate(
-        zip(fields, _FIELDS, _FIELD_PATTERNS, strict=True), 1
+    for column, (field, (name, pattern, wanted)) in enumerate(
+        zip(fields, _FIELDS, strict=False), 1
     ):
         if re.fullmatch(pattern, field) is None:
             return InputFault(path, row, column, f"{name} {_shown(field)} is not {wanted}")
     return InputFault(path, row, 0, "not a message")
+
+
+def _columns_of(line: bytes, path: Path) -> int:
+    columns = line.count(b",") + 1
+    if columns not in _COLUMNS:
+        raise InputFault(path, 1, 0, f"{columns} columns, not 6 (or 7 with attribution)")
+    return columns
+
+
+def _ragged(line: bytes, columns: int) -> str:
+    return f"{line.count(b',') + 1} columns, not {columns} as in row 1"
 
 
 def _width_of(line: bytes, path: Path) -> int:
@@ -173,7 +188,7 @@ def _parse_book(line: bytes, row: int, width: int, path: Path) -> list[int]:
 def _book_fault(line: bytes, row: int, width: int, path: Path) -> InputFault:
     fields = line.rstrip(b"\r\n").split(b",")
     if len(fields) != width:
-        return InputFault(path, row, 0, f"{len(fields)} columns, not {width} as in row 1")
+        return InputFault(path, row, 0, _ragged(line, width))
     for column, field in enumerate(fields, 1):
         if re.fullmatch(rb"\s*[+-]?\d{1,18}\s*", field) is None:
             return InputFault(path, row, column, f"{_shown(field)} is not a whole number")

@@ -1,7 +1,7 @@
 """Plays recorded rows through the engine and compares its book with the recorded one after each.
 
 For each step (one message, or a run of executions that one incoming order explains):
-1. adopt what the step's rows show for the first time (exchange/replay/sight.py),
+1. adopt what the step's rows show for the first time (exchange/replay/adoption.py),
 2. do in the engine what the messages say,
 3. compare every row; within a run, with the book as the engine's trades leave it one by one.
 
@@ -12,17 +12,22 @@ book is adopted anew after them.
 from collections.abc import Iterable, Iterator
 
 from engine.codes import Side
+from exchange.replay.adoption import Adoption
 from exchange.replay.comparison import EXTRA_LEVELS, Comparison, Shown, agrees, shown
 from exchange.replay.executions import Checked, Taker
 from exchange.replay.lobster import ADD, DELETE, EXECUTE, HALT, HIDDEN, REDUCE, Message, Row
 from exchange.replay.queues import Contradiction, Queues
 from exchange.replay.report import Disagreement, Kind, ReplayReport
 from exchange.replay.scale import PriceScale, Survey
-from exchange.replay.sight import NOTHING, SIDES, distance, is_crossed, newly_seen, reach
+from exchange.replay.sight import SIDES, is_crossed
 from exchange.replay.venue import CommandFailed, Venue, replay_rules
 
 MAX_RUN = 10_000
 """Rows of one run of executions; a longer one is cut."""
+
+HALT_STATES = {-1: "trading halted", 0: "quoting resumed", 1: "trading resumed"}
+"""What the price of a halt message means."""
+TRADING_RESUMED = 1
 
 
 def steps(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -56,9 +61,9 @@ class Player:
         self._levels = survey.levels
         self._venue = Venue(self._scale.reference_ticks)
         self._queues = Queues(self._venue, survey.first_id)
+        self._adoption = Adoption(self._venue, self._queues, self._scale, report.adoption)
         self._taker = Taker(self._venue, self._queues, self._scale, report.executions)
         self._comparison = Comparison()
-        self._reach = dict.fromkeys(SIDES, NOTHING)
         self._is_halted = False
         self._is_suspended = False
         report.levels, report.tick = survey.levels, self._scale.tick
@@ -68,24 +73,23 @@ class Player:
         for row in step:
             self._report.rows += 1
             self._report.rows_by_type[row.message.type] += 1
-            if row.message.type == HALT:
-                self._note_halt(row.message)
+        message = step[0].message
+        if message.type == HALT:
+            self._note_halt(message)
         if self._is_in_auction(step):
             return
-        message = step[0].message
         self._venue.set_time(message.time_ns)
-        before = dict(self._reach)
         try:
-            self._adopt(step)
-            if message.type != EXECUTE:
-                self._follow(message, before)
+            self._adoption.adopt(step)
+            if message.type in (ADD, REDUCE, DELETE):
+                self._follow(message)
         except CommandFailed as failure:
             self._refused(message, failure)
         if message.type == EXECUTE:
             for part in self._parts(step):
                 self._execute(part)
         else:
-            self._compare_last(step[-1])
+            self._compare_with_engine(step[0])
 
     def finish(self) -> None:
         """Check the engine once more and complete the report."""
@@ -101,9 +105,8 @@ class Player:
     # --- halts -----------------------------------------------------------------------------------
 
     def _note_halt(self, message: Message) -> None:
-        states = {-1: "trading halted", 0: "quoting resumed", 1: "trading resumed"}
-        self._is_halted = message.price != 1
-        state = states.get(message.price, f"unknown halt state {message.price}")
+        self._is_halted = message.price != TRADING_RESUMED
+        state = HALT_STATES.get(message.price, f"unknown halt state {message.price}")
         self._report.note(f"row {message.row}: {state}")
 
     def _is_in_auction(self, step: list[Row]) -> bool:
@@ -111,7 +114,7 @@ class Player:
         is_crossing = any(is_crossed(row.book) for row in step)
         if self._is_suspended and not self._is_halted and not is_crossing:
             self._is_suspended = False
-            self._reach = dict.fromkeys(SIDES, NOTHING)
+            self._adoption.forget()
             self._comparison.forget()
         elif self._is_halted and is_crossing:
             self._is_suspended = True
@@ -122,58 +125,16 @@ class Player:
                 self._queues.see(row.message)
         return self._is_suspended
 
-    # --- what comes into sight ---------------------------------------------------------------------
-
-    def _adopt(self, step: list[Row]) -> None:
-        for row in step:
-            levels: list[tuple[int, Side, int]] = []
-            for side in SIDES:
-                before, after = self._reach[side], reach(row.book, side)
-                self._reach[side] = after
-                if after > before:
-                    sizes = newly_seen(side, before, row.message, row.book)
-                    gone = dict.fromkeys(self._prices_between(side, before, after), 0)
-                    levels += [(size, side, price) for price, size in (gone | sizes).items()]
-            if levels:
-                is_first = row.message.row == 1
-                self._report.adoption.rows += not is_first
-                for size, side, price in sorted(levels):
-                    self._adopt_level(side, price, size, is_first)
-
-    def _prices_between(self, side: Side, before: int, after: int) -> list[int]:
-        """Prices of the engine's levels that were out of sight and now are in sight."""
-        found = []
-        for level in self._venue.book.levels(side):
-            price = self._scale.price_of[level.price_ticks]
-            if distance(side, price) > after:
-                break
-            if distance(side, price) > before:
-                found.append(price)
-        return found
-
-    def _adopt_level(self, side: Side, price: int, size: int, is_first: bool) -> None:
-        place = side, self._scale.ticks_of[price]
-        adoption = self._report.adoption
-        if self._venue.level(*place) is not None:
-            adoption.returned_levels += 1
-            adoption.changed_levels += self._queues.take_over(place, size)
-        elif size:
-            adoption.first_row_levels += is_first
-            adoption.new_levels += not is_first
-            self._queues.take_over(place, size)
-
     # --- messages --------------------------------------------------------------------------------
 
-    def _follow(self, message: Message, before: dict[Side, int]) -> None:
-        """Do what a single message says; hidden executions, crosses and halts change nothing."""
-        if message.type not in (ADD, REDUCE, DELETE):
-            return
+    def _follow(self, message: Message) -> None:
+        """Do what a message says of an order."""
         ticks = self._scale.ticks_of[message.price]
-        where = distance(message.side, message.price)
-        is_out_of_sight = where > max(before[message.side], self._reach[message.side])
         if message.type == ADD:
             self._queues.join(message, ticks)
-        elif is_out_of_sight and self._queues.engine_id(message.order_id) is None:
+        elif self._queues.engine_id(message.order_id) is None and self._adoption.is_out_of_sight(
+            message
+        ):
             self._report.out_of_sight += 1
         elif message.type == REDUCE:
             self._queues.reduce(message, ticks)
@@ -183,26 +144,25 @@ class Player:
         self._queues.contradictions.clear()
 
     def _parts(self, step: list[Row]) -> Iterator[list[Row]]:
-        """A run cut where the named order must first be put in its place (Queues.reveal)."""
+        """A run, cut around executions for which Queues.reveal must first see to the level."""
         part: list[Row] = []
-        cut = False
+        is_mixed = False
         for row in step:
             message = row.message
-            is_mixed = message.type == EXECUTE and self._queues.is_mixed(
-                (message.side, self._scale.ticks_of[message.price])
-            )
-            if part and (is_mixed or (cut and message.type == EXECUTE)):
-                yield part
-                part = []
-            cut = is_mixed or (cut and message.type != EXECUTE)
+            if message.type == EXECUTE:
+                was_mixed = is_mixed
+                ticks = self._scale.ticks_of[message.price]
+                is_mixed = self._queues.is_mixed((message.side, ticks))
+                if part and (is_mixed or was_mixed):
+                    yield part
+                    part = []
             part.append(row)
         yield part
 
     def _execute(self, part: list[Row]) -> None:
         """Trade a run, then compare each of its rows with the book as the trades go."""
         message = part[0].message
-        depth = self._levels + len(part) + EXTRA_LEVELS
-        sides = self._shown(depth) if len(part) > 1 else {}
+        sides = self._shown(self._levels + len(part) + EXTRA_LEVELS) if len(part) > 1 else {}
         try:
             checked = self._taker.execute([r.message for r in part if r.message.type == EXECUTE])
         except CommandFailed as failure:
@@ -215,9 +175,9 @@ class Player:
                 self._contradicted(row.message, one.contradictions)
                 if sides:
                     self._apply_trades(sides[message.side], one)
-            if row is not part[-1]:
-                self._compare(row, sides)
-        self._compare_last(part[-1])
+            if row is not part[-1] and not self._agrees(row, sides):
+                self._differ(row, sides)
+        self._compare_with_engine(part[-1])
 
     def _apply_trades(self, side_shown: Shown, one: Checked) -> None:
         prices, sizes = side_shown
@@ -233,26 +193,27 @@ class Player:
         price_of = self._scale.price_of
         return {side: shown(self._venue.book, side, depth, price_of) for side in SIDES}
 
-    def _compare_last(self, row: Row) -> None:
+    def _compare_with_engine(self, row: Row) -> None:
         """Compare with the engine's book as it now is, and take lasting differences over."""
-        sides = self._shown(self._levels)
-        if all(agrees(row.book, side, sides[side]) for side in SIDES):
-            self._report.rows_compared += 1
-            self._comparison.accept(row.book)
+        if self._agrees(row, self._shown(self._levels)):
             return
-        lasting = self._compare(row, self._shown(2 * self._levels + EXTRA_LEVELS))
+        lasting = self._differ(row, self._shown(2 * self._levels + EXTRA_LEVELS))
         for size, side, price in sorted(lasting):
             try:
                 self._queues.take_over((side, self._scale.ticks_of[price]), size)
             except CommandFailed as failure:
                 self._refused(row.message, failure)
 
-    def _compare(self, row: Row, sides: dict[Side, Shown]) -> list[tuple[int, Side, int]]:
-        """Report how a row differs; returns the lasting differences (size, side, price)."""
+    def _agrees(self, row: Row, sides: dict[Side, Shown]) -> bool:
         self._report.rows_compared += 1
-        if all(agrees(row.book, side, sides[side]) for side in SIDES):
-            self._comparison.accept(row.book)
-            return []
+        for side in SIDES:
+            if not agrees(row.book, side, sides[side]):
+                return False
+        self._comparison.accept(row.book)
+        return True
+
+    def _differ(self, row: Row, sides: dict[Side, Shown]) -> list[tuple[int, Side, int]]:
+        """Report how a row differs; returns the lasting differences (size, side, price)."""
         found = self._comparison.differences(row.message, row.book, sides)
         for one in found:
             place = _place(one.side, one.price)

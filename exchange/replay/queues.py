@@ -144,13 +144,16 @@ class Queues:
             agreed += 1
         self._requeue(place, wanted[agreed:])
 
-    def count_execution(self, message: Message, ticks: int, is_known: bool) -> None:
-        """After an execution: keep what it says of adopted orders that turn up later."""
+    def count_execution(self, message: Message, ticks: int, maker: int | None) -> None:
+        """After an execution of a known order (maker) or of an adopted one (None).
+
+        What it says of adopted orders that turn up later is kept.
+        """
         self.see(message)
         block = self._adopted.block((message.side, ticks))
         if block is None:
             return
-        if not is_known:
+        if maker is None:
             self._check_passed(block, message)
         if message.order_id > block.passed_id:
             block.passed_id, block.passed_row = message.order_id, message.row

@@ -1,4 +1,4 @@
-"""What a replay found: every row's verdict, every disagreement with its reason, what was adopted."""
+"""What a replay found: each row's verdict, each disagreement and why, what was adopted."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -43,10 +43,10 @@ class Disagreement:
 
 
 @dataclass
-class Adoption:
+class AdoptionCounts:
     """Quantity taken over from the recording because it rested where nothing was known before."""
 
-    first_row_levels: int = 0
+    first_levels: int = 0
     new_levels: int = 0
     returned_levels: int = 0
     changed_levels: int = 0
@@ -55,7 +55,7 @@ class Adoption:
 
 
 @dataclass
-class Executions:
+class ExecutionCounts:
     """Recorded executions of visible orders and how the engine's trades compare."""
 
     recorded: int = 0
@@ -78,8 +78,8 @@ class ReplayReport:
     rows_disagreeing: int = 0
     rows_in_halt: int = 0
     rows_by_type: Counter[int] = field(default_factory=Counter)
-    adoption: Adoption = field(default_factory=Adoption)
-    executions: Executions = field(default_factory=Executions)
+    adoption: AdoptionCounts = field(default_factory=AdoptionCounts)
+    executions: ExecutionCounts = field(default_factory=ExecutionCounts)
     late_joiners: int = 0
     out_of_sight: int = 0
     disagreement_count: int = 0
@@ -143,7 +143,7 @@ class ReplayReport:
             ),
             (
                 "adopted",
-                f"{adopted.first_row_levels} levels that rested before the first row;"
+                f"{adopted.first_levels} levels that rested before the first row;"
                 f" in {adopted.rows} later rows {adopted.new_levels} levels that came into sight,"
                 f" {adopted.returned_levels} that came back"
                 f" ({adopted.changed_levels} of them changed meanwhile)",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.products import MAX_PRICE_TICKS
 from engine.rules import Rules, price_limits
-from exchange.replay.lobster import ADD, EXECUTE, InputFault, Message, Row, read_rows
+from exchange.replay.lobster import ADD, EMPTY_ASK, EXECUTE, InputFault, Message, Row, read_rows
 
 Progress = Callable[[int, int], None]
 """Called now and then with rows done and rows in all (0 while they are still being counted)."""
@@ -52,7 +52,7 @@ def survey(messages: Path, orderbook: Path, progress: Progress) -> Survey:
                 raise InputFault(orderbook, message.row, 0, f"more than {MAX_PRICES} prices")
     if row is None:
         raise InputFault(messages, 0, 0, "the file is empty")
-    found.prices = {price for price in found.prices if 0 < price < 9_999_999_999}
+    found.prices = {price for price in found.prices if 0 < price < EMPTY_ASK}
     found.rows, found.levels = row.message.row, len(row.book) // 4
     found.first_id = first_id.found()
     return found

@@ -8,7 +8,6 @@ day, from midnight on, is one session of the engine's calendar.
 Everything is done through Engine.apply; the book is only read.
 """
 
-from itertools import takewhile
 from typing import Any
 
 from engine import beijing
@@ -35,7 +34,6 @@ from engine.events import (
     OrderRejected,
     TradeExecuted,
 )
-from engine.order import Order
 from engine.rules import BASIS_POINTS, Rules, RuleVersion, Source
 
 INSTRUMENT = "REPLAY"
@@ -89,22 +87,14 @@ class Venue:
         """Commands from here on are stamped with this time, or a little later to stay apart."""
         self._due_ns = MIDNIGHT_NS + time_ns
 
-    def order(self, order_id: int) -> Order | None:
-        """An open order."""
-        return self.book.orders.get(order_id)
-
-    def levels_within(self, side: Side, worst_ticks: int) -> list[Level]:
-        """Levels of a side at worst_ticks and better, best first."""
-        if side is Side.SELL:
-            levels = takewhile(lambda lv: lv.price_ticks <= worst_ticks, self.book.levels(side))
-        else:
-            levels = takewhile(lambda lv: lv.price_ticks >= worst_ticks, self.book.levels(side))
-        return list(levels)
-
     def level(self, side: Side, price_ticks: int) -> Level | None:
         """The level at a price, None if nothing rests there; O(depth)."""
-        levels = self.levels_within(side, price_ticks)
-        return levels[-1] if levels and levels[-1].price_ticks == price_ticks else None
+        for level in self.book.levels(side):
+            if level.price_ticks == price_ticks:
+                return level
+            if (level.price_ticks > price_ticks) is (side is Side.SELL):
+                return None
+        return None
 
     def rest(self, side: Side, price_ticks: int, quantity: int) -> int:
         """Enter a maker's order that rests whole; returns its order id."""
@@ -172,7 +162,8 @@ class Venue:
             self._act(c.CreditCash(participant_id, CASH_FEN, f"cash-{number}"))
         for number in range(UNIT_DEPOSITS):
             act = c.DepositUnits(participant_id, INSTRUMENT, UNITS, f"units-{number}")
-            self._apply(c.SYSTEM_ACTOR, c.ConfirmUnitDeposit(self._act(act), True, ""))
+            confirmed = c.ConfirmUnitDeposit(self._act(act), is_locked=True, refusal="")
+            self._apply(c.SYSTEM_ACTOR, confirmed)
 
     def _act(self, act: c.Act) -> int:
         first, second = OPERATORS

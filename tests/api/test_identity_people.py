@@ -182,6 +182,14 @@ async def test_an_unknown_person_is_named_as_such(dsn: str) -> None:
             await world.people.reset_password("p-aaaaaaaaaaaa", actor=SYSTEM_ACTOR)
 
 
+async def test_a_person_is_found_by_any_spelling_of_the_login(dsn: str) -> None:
+    async with identity_world(dsn) as world:
+        created = await world.create("liwei")
+        assert (await world.people.find("ＬｉWei")).person_id == created.person_id
+        with pytest.raises(PersonUnknown):
+            await world.people.find("zhang")
+
+
 async def test_people_are_listed_page_by_page(dsn: str) -> None:
     async with identity_world(dsn) as world:
         for login in ("chen", "bao", "deng", "an1"):

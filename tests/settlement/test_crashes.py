@@ -9,8 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.consumer import Settlement
-from tests.settlement.conftest import connect_as, fund, issue, rows
-from tests.settlement.world import BEA, Market
+from tests.settlement.conftest import connect_as, fund, rows
+from tests.settlement.world import Market
 
 pytestmark = pytest.mark.asyncio
 
@@ -117,9 +117,7 @@ def trade_without_cover(market: Market) -> None:
 async def test_killed_at_each_boundary_every_trade_settles_once(
     dsn: str, books: AsyncEngine, market: Market, script: Any
 ) -> None:
-    await issue(books, "A", 100_000, BEA)
-    settlement = Settlement(books, market, market)
-    await fund(books, market, settlement)
+    await fund(books, market, Settlement(books, market, market))
     for boundary in count(1):
         script(market)
         is_done = await settle_until_killed(dsn, market, boundary)

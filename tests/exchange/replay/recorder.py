@@ -96,7 +96,7 @@ class Recorder:
         self._next_id = 5_000_000
         self._old_ids = self.random.sample(range(1_000_000, 4_900_000), 400)
         for _ in range(resting):
-            self._enter(self._old_ids.pop(), is_recorded=False)
+            self._enter(self._old_ids.pop())
 
     def record(self, rows: int) -> Recording:
         """Go on until there are at least this many rows (a run of executions is not cut)."""
@@ -121,7 +121,7 @@ class Recorder:
         choice = self.random.random() + (-0.2 if few else 0.0)
         if choice < 0.45:
             self._next_id += self.random.randrange(1, 500)
-            self._enter(self._next_id, is_recorded=True)
+            self.note(1, *self._enter(self._next_id))
         elif choice < 0.83:
             self._cancel()
         elif choice < 0.97:
@@ -129,7 +129,8 @@ class Recorder:
         else:
             self.note(5, 0, self.random.randrange(1, 200), self._inside(), self._side())
 
-    def _enter(self, order_id: int, is_recorded: bool) -> None:
+    def _enter(self, order_id: int) -> tuple[int, int, int, int]:
+        """Rest an order near the best of its side; returns id, size, price, side."""
         side = self._side()
         other = self.book.best(-side)
         own = self.book.best(side)
@@ -139,14 +140,13 @@ class Recorder:
             price = other - side * TICK
         size = self.random.choice((1, 7, 50, 100, 100, 100, 200, 300))
         self.book.add(order_id, size, price, side)
-        if is_recorded:
-            self.note(1, order_id, size, price, side)
+        return order_id, size, price, side
 
     def _cross(self) -> None:
         """Orders entered before the opening join, all at one instant, with ids up and down."""
         self.now_ns = max(self.now_ns, CROSS_NS)
         for _ in range(20):
-            self._enter(self._old_ids.pop(), is_recorded=True)
+            self.note(1, *self._enter(self._old_ids.pop()))
         self._old_ids = []
         self.now_ns += 1
 
