@@ -119,7 +119,9 @@ async def _add_states(connection: AsyncConnection, rows: Sequence[_StateRow]) ->
     if not rows:
         return
     names = ("trade_ids", "states", "reasons", "postings", "transfers")
-    await connection.execute(_STATES, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    await connection.execute(
+        _STATES, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    )
 
 
 async def _add_deposits(

@@ -230,9 +230,7 @@ class SettlementQueries:
         rows = await self._rows(_BALANCES, {"kind": kind, "owner": owner})
         return msgspec.convert(rows, list[Balance])
 
-    async def _rows(
-        self, query: TextClause, values: Mapping[str, object]
-    ) -> list[dict[str, Any]]:
+    async def _rows(self, query: TextClause, values: Mapping[str, object]) -> list[dict[str, Any]]:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query, values)).mappings()
             return [_named(dict(row)) for row in rows]

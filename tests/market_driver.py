@@ -104,7 +104,7 @@ class MarketDriver:
     def advance_to(self, to_ns: int) -> Frame:
         """Pass time; returns all events of the deadlines on the way."""
         events: Frame = ()
-        while self.engine.next_deadline() <= to_ns:
+        while self.engine.next_deadline() <= max(to_ns, self.now_ns):
             self.now_ns = self.engine.next_deadline()
             events += self.apply(c.SYSTEM_ACTOR, c.AdvanceClock())
         self.now_ns = max(self.now_ns, to_ns)

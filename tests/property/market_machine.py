@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine import commands as c
+from engine import events as e
 from engine.canonical import decode_envelope, encode
 from engine.codes import FreezeReason, HaltCause, Role, Side, TimeInForce
 from engine.engine import Engine
@@ -43,6 +44,8 @@ PROFILES: tuple[dict[str, Any], ...] = (
     {"lot_tonnes": 3, "min_order_tonnes": 3, "idempotency_days": 1, "act_expiry_seconds": 3_600},
 )  # fmt: skip
 
+Terms = tuple[str, Side, int, int, TimeInForce]
+
 participants = st.sampled_from(PARTICIPANTS)
 instruments = st.sampled_from(INSTRUMENTS)
 scopes = st.sampled_from((*INSTRUMENTS, c.ALL_INSTRUMENTS))
@@ -50,21 +53,26 @@ sides = st.sampled_from(Side)
 prices = st.integers(9_990, 10_010) | st.sampled_from((8_000, 9_900, 10_100, 12_000, 12_001))
 quantities = st.integers(1, 30) | st.sampled_from((0, -1, 100, 9_999, 10_000))
 picks = st.integers(0, 50)
-times_in_force = st.sampled_from(TimeInForce)
+near_prices = st.integers(9_997, 10_003)
+bursts = st.lists(
+    st.tuples(participants, sides, near_prices, st.integers(1, 10), st.sampled_from(TimeInForce)),
+    min_size=4,
+    max_size=16,
+)
 people = st.sampled_from((*OPERATORS, *ECOLOGY, "trader-A", "officer-B", "nobody"))
 
 
 @cache
 def prepared_log(profile: int) -> tuple[bytes, ...]:
     """The commands that set a market of a profile up to its first session."""
-    driver = found(days=6, **PROFILES[profile])
+    driver = found(days=20, **PROFILES[profile])
     for name, vintage in zip(INSTRUMENTS, (2024, 2025, 2024), strict=True):
         list_instrument(driver, name, vintage)
     for name in PARTICIPANTS:
         admit(driver, name, GROUPS[name], allowance=50)
         driver.fund(name, 10_000_000)
-        for series in INSTRUMENTS[: 1 + len(name)]:
-            driver.fund(name, units=60, series=series)
+        for series in INSTRUMENTS[:2]:
+            driver.fund(name, units=40, series=series)
     driver.act(c.GrantAccess(c.AccessGrant("officer-B", Role.COMPLIANCE, "B")))
     driver.open_day()
     return tuple(encode(envelope) for envelope, _ in driver.log)
@@ -94,24 +102,28 @@ class MarketMachine(RuleBasedStateMachine):
             self.driver.engine.check_invariants()
             self.mirror.compare(self.driver.market)
 
-    # --- trading ----------------------------------------------------------------------------------
+    # --- trading ------------------------------------------------------------------------------
 
-    @rule(who=participants, what=instruments, price=prices, quantity=quantities,
-          time_in_force=times_in_force)  # fmt: skip
-    def buy(self, who: str, what: str, price: int, quantity: int, **terms: Any) -> None:
-        self.driver.buy(who, quantity, price, instrument=what, **terms)
+    @rule(what=instruments, orders=bursts, lots=st.sampled_from((1, 3)))
+    def trade(self, what: str, orders: list[Terms], lots: int) -> None:
+        self._open()
+        for who, side, price, quantity, time_in_force in orders:
+            terms = {"time_in_force": time_in_force, "instrument": what}
+            self.driver.order(who, side, quantity * lots, price, **terms)
 
-    @rule(who=participants, what=instruments, price=prices, quantity=quantities,
-          time_in_force=times_in_force)  # fmt: skip
-    def sell(self, who: str, what: str, price: int, quantity: int, **terms: Any) -> None:
-        self.driver.sell(who, quantity, price, instrument=what, **terms)
+    @rule(orders=bursts)
+    def trade_the_main_instrument(self, orders: list[Terms]) -> None:
+        self.trade(INSTRUMENTS[0], orders, 3)
+
+    @rule(who=participants, what=instruments, side=sides, price=prices, quantity=quantities)
+    def enter(self, who: str, what: str, side: Side, price: int, quantity: int) -> None:
+        self.driver.order(who, side, quantity, price, instrument=what)
 
     @rule(who=participants, side=sides, quantity=st.integers(1, 30), pick=picks)
     def cross(self, who: str, side: Side, quantity: int, pick: int) -> None:
         """An order that meets whatever rests in the busiest place."""
         price = 10_010 if side is Side.BUY else 9_990
-        what = INSTRUMENTS[pick % 2]
-        self.driver.order(who, side, quantity, price, instrument=what)
+        self.driver.order(who, side, quantity, price, instrument=INSTRUMENTS[pick % 2])
 
     @rule(pick=picks, price=prices, quantity=quantities)
     def amend(self, pick: int, price: int, quantity: int) -> None:
@@ -152,6 +164,7 @@ class MarketMachine(RuleBasedStateMachine):
         else:
             self._propose(c.WithdrawUnits(who, series, quantity, "registry"))
 
+    @precondition(lambda self: self.driver.market.deposits)
     @rule(pick=picks, is_locked=st.booleans())
     def answer_deposit(self, pick: int, is_locked: bool) -> None:  # noqa: FBT001
         deposit_id = _some(sorted(self.driver.market.deposits), pick, 99)
@@ -161,12 +174,13 @@ class MarketMachine(RuleBasedStateMachine):
     @rule(who=participants, series=instruments, quantity=st.integers(1, 90))
     def freeze(self, who: str, series: str, quantity: int) -> None:
         act = c.FreezeUnits(who, series, quantity, FreezeReason.COURT, "document")
-        self._propose(act, "eco-1")
+        self._propose(act, ECOLOGY)
 
+    @precondition(lambda self: self.driver.market.freezes)
     @rule(pick=picks)
     def release(self, pick: int) -> None:
         freeze_id = _some(sorted(self.driver.market.freezes), pick, 99)
-        self._propose(c.ReleaseUnits(freeze_id, "document"), "eco-2")
+        self._propose(c.ReleaseUnits(freeze_id, "document"), ECOLOGY)
 
     # --- acts -------------------------------------------------------------------------------------
 
@@ -175,14 +189,13 @@ class MarketMachine(RuleBasedStateMachine):
         act_id = _some(sorted(self.driver.market.acts), pick, 999)
         self.driver.send(person, c.ApproveAct(act_id))
 
+    @precondition(lambda self: self.driver.market.acts)
     @rule(pick=picks)
     def approve_rightly(self, pick: int) -> None:
         acts = self.driver.market.acts
-        if acts:
-            act = acts[_some(sorted(acts), pick, 0)]
-            staff = ECOLOGY if act.proposer.startswith("eco") else OPERATORS
-            (other,) = (person for person in staff if person != act.proposer)
-            self.driver.send(other, c.ApproveAct(act.act_id))
+        act = acts[_some(sorted(acts), pick, 0)]
+        approver = "eco-2" if act.proposer == "eco-1" else "op-2"
+        self.driver.send(approver, c.ApproveAct(act.act_id))
 
     @rule(pick=picks, person=people)
     def reject(self, pick: int, person: str) -> None:
@@ -232,10 +245,11 @@ class MarketMachine(RuleBasedStateMachine):
     def halt(self, scope: str, cause: HaltCause, person: str) -> None:
         self.driver.send(person, c.HaltTrading(scope, cause, "note"))
 
-    @rule()
-    def resume_everything(self) -> None:
-        for scope in sorted(self.driver.market.halts):
-            self.driver.send("op-1", c.ResumeTrading(scope, "note"))
+    @precondition(lambda self: self.driver.market.halts)
+    @rule(pick=picks)
+    def resume(self, pick: int) -> None:
+        halts = sorted(self.driver.market.halts)
+        self.driver.send("op-1", c.ResumeTrading(halts[pick % len(halts)], "note"))
 
     @rule(person=st.sampled_from(("op-1", "eco-1")))
     def close_early(self, person: str) -> None:
@@ -245,11 +259,12 @@ class MarketMachine(RuleBasedStateMachine):
     def reconcile(self, breaks: int) -> None:
         self.driver.send(c.SYSTEM_ACTOR, c.RecordReconciliation(1, breaks))
 
+    @precondition(lambda self: self.driver.market.opening_block)
     @rule()
     def open_by_hand(self) -> None:
         self.driver.send("op-1", c.OpenMarket())
 
-    @rule(skip=st.integers(0, 2), count=st.integers(1, 6))
+    @rule(skip=st.integers(0, 2), count=st.integers(1, 9))
     def set_trading_days(self, skip: int, count: int) -> None:
         days = self.driver.market.calendar.days
         first = skip + sum(day.starts_ns <= self.driver.now_ns for day in days)
@@ -267,8 +282,22 @@ class MarketMachine(RuleBasedStateMachine):
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _propose(self, act: c.Act, person: str = "op-1") -> None:
-        self.driver.send(person, c.ProposeAct(act, "reason"))
+    def _propose(self, act: c.Act, signers: tuple[str, str] = OPERATORS) -> None:
+        """Propose an act; every other one is approved at once."""
+        (event,) = self.driver.send(signers[0], c.ProposeAct(act, "reason"))
+        if isinstance(event, e.ActProposed) and event.act_id % 2:
+            self.driver.send(signers[1], c.ApproveAct(event.act_id))
+
+    def _open(self) -> None:
+        """Clear what keeps the market from trading, as an operator would."""
+        market = self.driver.market
+        for scope in sorted(market.halts):
+            self.driver.send("op-1", c.ResumeTrading(scope, "note"))
+        self.driver.send(c.SYSTEM_ACTOR, c.RecordReconciliation(1, 0))
+        while market.scheduled_phase != "CONTINUOUS" and market.calendar.next_boundary():
+            self.driver.next_boundary()
+        if market.opening_block:
+            self.driver.send("op-1", c.OpenMarket())
 
     def _some_order(self, pick: int) -> tuple[int, str]:
         """An open order's id and owner; one that is not open, if none is."""

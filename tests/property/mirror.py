@@ -103,7 +103,7 @@ class Mirror:
     def _follow(self, event: e.AnyEvent) -> None:
         """Events that change nothing in the picture."""
 
-    # --- orders and trades ------------------------------------------------------------------------
+    # --- orders and trades --------------------------------------------------------------------
 
     @_follow.register
     def _(self, event: e.OrderAccepted) -> None:
@@ -178,7 +178,7 @@ class Mirror:
                 prices[order.side].append(order.price_ticks)
         assert max(prices[Side.BUY], default=0) < min(prices[Side.SELL], default=10**9)
 
-    # --- accounts ----------------------------------------------------------------------------------
+    # --- accounts ----------------------------------------------------------------------------
 
     def _move(self, participant_id: str, series_id: str, quantity: int) -> None:
         key = (participant_id, series_id)
@@ -231,7 +231,7 @@ class Mirror:
     def _(self, event: e.UnitsChanged) -> None:
         self.units[event.participant_id, event.series_id] = event
 
-    # --- the run of the market ---------------------------------------------------------------------
+    # --- the run of the market ---------------------------------------------------------------
 
     @_follow.register
     def _(self, _event: e.DayStarted) -> None:

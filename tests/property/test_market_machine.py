@@ -24,7 +24,7 @@ class SeededMarketMachine(MarketMachine):
 
 
 def test_the_market_keeps_its_invariants_whatever_is_sent() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         SeededMarketMachine,
         settings=settings(
             max_examples=EXAMPLES,

@@ -40,9 +40,7 @@ def asked(text: str) -> list[TransferRequest]:
         kind = TransferKind(verb[0]) if verb else TransferKind.TRANSFER
         giver, _, receiver = who.partition(">")
         requests.append(
-            TransferRequest(
-                f"r{number}", kind, "BEA", giver, receiver or giver, int(quantity)
-            )
+            TransferRequest(f"r{number}", kind, "BEA", giver, receiver or giver, int(quantity))
         )
     return requests
 
@@ -63,13 +61,21 @@ def open_after(blocks: list[Block], made: Plan) -> list[str]:
     [
         ("A locked 1-10", "A>B 10", ["B locked 1-10"]),
         ("A locked 1-10", "A>B 4", ["B locked 1-4", "A locked 5-10"]),
-        ("A locked 1-4, A locked 9-12", "A>B 6", ["B locked 1-4", "B locked 9-10", "A locked 11-12"]),
+        (
+            "A locked 1-4, A locked 9-12",
+            "A>B 6",
+            ["B locked 1-4", "B locked 9-10", "A locked 11-12"],
+        ),
         ("A locked 1-4, A locked 5-8", "A>B 6", ["B locked 1-6", "A locked 7-8"]),
         ("A locked 9-12, A locked 1-4", "A>B 4", ["B locked 1-4", "A locked 9-12"]),
         ("A held 1-10", "lock A 3", ["A locked 1-3", "A held 4-10"]),
         ("A locked 1-10", "release A 3", ["A held 1-3", "A locked 4-10"]),
         ("A locked 1-5", "A>B 5, B>C 2", ["C locked 1-2", "B locked 3-5"]),
-        ("A locked 1-5, B locked 6-9", "A>B 2, B>C 3", ["C locked 1-2", "A locked 3-5", "C locked 6-6", "B locked 7-9"]),
+        (
+            "A locked 1-5, B locked 6-9",
+            "A>B 2, B>C 3",
+            ["C locked 1-2", "A locked 3-5", "C locked 6-6", "B locked 7-9"],
+        ),
         ("A held 1-5", "lock A 5, A>B 5, release B 5", ["B held 1-5"]),
     ],
 )
@@ -194,9 +200,7 @@ def _as_owners(blocks: list[Block], made: Plan) -> dict[int, Slot]:
     return owners
 
 
-def _check_conservation(
-    requests: list[TransferRequest], made: Plan, blocks: list[Block]
-) -> None:
+def _check_conservation(requests: list[TransferRequest], made: Plan, blocks: list[Block]) -> None:
     for request in requests:
         closed = [b for b in (*blocks, *made.opened) if b.closed_by == request.key]
         opened = [b for b in made.opened if b.key == request.key]

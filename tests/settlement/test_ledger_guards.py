@@ -66,9 +66,7 @@ async def balances(engine: AsyncEngine) -> list[tuple[object, ...]]:
     return await rows(engine, "SELECT * FROM settlement.balance ORDER BY account_id")
 
 
-async def test_nobody_updates_what_is_written(
-    books: AsyncEngine, superuser: AsyncEngine
-) -> None:
+async def test_nobody_updates_what_is_written(books: AsyncEngine, superuser: AsyncEngine) -> None:
     for table in TABLES:
         statement = f"UPDATE {table} SET {COLUMN[table]} = {COLUMN[table]}"
         assert await refusal(books, statement) == NOT_GRANTED, table

@@ -84,6 +84,10 @@ class Market:
             self._first_seq[request_id] = self.seq + 1
             event = self._answer(request_id, body)
         self.append(event, request_id=request_id, body=body)
+        await self.wake()
+
+    async def wake(self) -> None:
+        """Tell who waits that there is more."""
         async with self._grown:
             self._grown.notify_all()
 
@@ -182,7 +186,9 @@ class Market:
         event = PositionsReported(
             DAY,
             tuple(CashTotal(owner, fen) for owner, fen in sorted(self.cash.items()) if fen),
-            tuple(UnitTotal(*slot, tonnes) for slot, tonnes in sorted(self.units.items()) if tonnes),
+            tuple(
+                UnitTotal(*slot, tonnes) for slot, tonnes in sorted(self.units.items()) if tonnes
+            ),
             self.fees_fen,
             tuple(self.pending),
             "00" * 32,
