@@ -5,6 +5,7 @@
 #   make test         all tests; ENGINE_COVERAGE=0 turns the coverage gate off, JOBS=n sets workers
 #   make lint         ruff, mypy, import contracts, Dockerfile
 #   make bench        measurements        make reliability    the trials at full size
+#   make clean-data   delete the demo market in .jingtan
 #   make clean        remove .venv, caches and build output; never the market's data in .jingtan
 #
 # PYTHON chooses the interpreter (3.11 or newer); by default the first that fits.
@@ -21,7 +22,7 @@ PYTHON ?= $(shell $(FIND_PYTHON))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint format bench reliability clean
+.PHONY: run demo test lint format bench reliability clean clean-data
 
 run: $(VENV)/.runtime
 	$(BIN)/jingtan run
@@ -49,6 +50,9 @@ bench: $(VENV)/.development
 
 reliability: $(VENV)/.development
 	$(BIN)/python -m tests.reliability
+
+clean-data: $(VENV)/.runtime
+	$(BIN)/jingtan clean-data
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* htmlcov \

@@ -5,11 +5,12 @@ role is what the journal says now.  A route without a row in api/policy.py is re
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from api.components import Components, components_of
+from api.components import Components, Parts
+from api.field_errors import pointer_of
 from api.identity.signatures import KEY_HEADER, RequestSignature, request_target
 from api.policy import Access, Ownership, access_to
 from api.problems import Problem
@@ -27,17 +28,17 @@ class Principal:
     participant_id: str
 
 
-async def authorise(request: Request) -> None:
+async def authorise(request: Request, parts: Parts) -> None:
     """Let the request through, or raise the Problem that says why not."""
     route = request.scope.get("route")
     access = access_to(request.method, getattr(route, "path", ""))
     if access is None:
         raise Problem("NOT_PERMITTED")
-    if access.roles is None:
-        return
-    parts = components_of(request)
-    principal = principal_of(parts, await _authenticate(request, parts), access)
-    request.state.principal = principal
+    if access.roles is not None:
+        principal = principal_of(parts, await _authenticate(request, parts), access)
+        request.state.principal = principal
+    if request.scope["query_string"]:
+        _refuse_unknown_query(request, route)
 
 
 def principal_of(parts: Components, person_id: str, access: Access) -> Principal:
@@ -51,7 +52,7 @@ def principal_of(parts: Components, person_id: str, access: Access) -> Principal
     return Principal(person_id, grant.role, grant.participant_id)
 
 
-def current_principal(request: Request) -> Principal:
+async def current_principal(request: Request) -> Principal:
     """The principal that `authorise` found."""
     found: Principal = request.state.principal
     return found
@@ -70,6 +71,14 @@ async def _authenticate(request: Request, parts: Components) -> str:
         if person_id is not None:
             return person_id
     raise Problem("NOT_AUTHENTICATED")
+
+
+def _refuse_unknown_query(request: Request, route: Any) -> None:
+    """A query that a route does not know was meant to narrow the answer: refuse, do not ignore."""
+    known = {parameter.alias for parameter in route.dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise Problem("FIELD_UNKNOWN", pointer_of(("query", name)))
 
 
 async def _signer(request: Request, parts: Components) -> str:

@@ -1,9 +1,12 @@
 """The HTTP application: routes, policy, problems, trace ids, body limit."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Depends, FastAPI, WebSocket
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
 
 from api import problems
 from api.access import authorise
@@ -22,8 +25,6 @@ from api.routes import (
     trading,
 )
 from api.stream import Hub, serve_stream
-
-MAX_BODY_BYTES = 256 * 1024
 
 DESCRIPTION = """Open carbon exchange for a regional market (京碳).
 
@@ -48,7 +49,7 @@ ROUTERS = (
 
 def create_app(parts: Components, hub: Hub) -> FastAPI:
     """The application over its components; `hub` serves the stream."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Jingtan 京碳",
         version="1",
         description=DESCRIPTION,
@@ -68,7 +69,7 @@ def create_app(parts: Components, hub: Hub) -> FastAPI:
 
 
 class EdgeLimits:
-    """ASGI middleware: a trace id for each request, and no body beyond MAX_BODY_BYTES."""
+    """ASGI middleware: a trace id for each request, and no body beyond problems.MAX_BODY_BYTES."""
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self._app = app
@@ -87,8 +88,8 @@ class EdgeLimits:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise problems.Problem("BODY_TOO_LARGE", limit=MAX_BODY_BYTES)
+            if received > problems.MAX_BODY_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         async def name(message: dict[str, Any]) -> None:

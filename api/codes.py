@@ -13,9 +13,7 @@ from engine.reasons import REASONS, Words, words
 
 LANGUAGES = ("en", "zh")
 IDENTITY_ERRORS: dict[str, type[IdentityError]] = {
-    leaf.code: leaf
-    for branch in IdentityError.__subclasses__()
-    for leaf in branch.__subclasses__()
+    leaf.code: leaf for branch in IdentityError.__subclasses__() for leaf in branch.__subclasses__()
 }
 
 
@@ -33,7 +31,7 @@ def all_codes() -> Iterator[Code]:
     """Every code: the market's, the edge's, identity's, each table in its own order."""
     for reason in REASONS.values():
         both = {"en": reason.en, "zh": reason.zh}
-        yield Code(reason.code, reason.status, reason.rule_ref, False, both)
+        yield Code(reason.code, reason.status, reason.rule_ref, is_retryable=False, words=both)
     for code, row in EDGE_CODES.items():
         yield Code(code, row.status, "", row.is_retryable, {"en": row.en, "zh": row.zh})
     for error in IDENTITY_ERRORS.values():

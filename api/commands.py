@@ -12,11 +12,11 @@ from fastapi.responses import Response
 from api.access import Principal
 from api.components import Components
 from api.payloads import Payload, instant
-from api.problems import InputProblem, Problem
+from api.problems import InputProblem
+from api.refusals import raise_refusal
 from engine import events as e
 from engine.codes import ActStatus
 from engine.commands import Act, AnyCommand, ProposeAct
-from engine.released import Released
 from exchange.faults import OutcomeUnknown
 from exchange.service import Outcome
 
@@ -34,7 +34,7 @@ class JsonReply(Response):
         return msgspec.json.encode(content)
 
 
-def idempotency_key(
+async def idempotency_key(
     request: Request,
     _documented: Annotated[
         str | None,
@@ -67,13 +67,6 @@ async def carry_out(
         raise OutcomeUnknown("no answer from the journal in time") from late
     raise_refusal(outcome.step)
     return outcome
-
-
-def raise_refusal(step: Released) -> None:
-    """Raise the Problem of a step that refused its command."""
-    for event in step.events:
-        if isinstance(event, e.CommandRefused | e.OrderRejected | e.ActFailed):
-            raise Problem(event.reason, event.field, **event.facts)
 
 
 async def propose(

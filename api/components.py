@@ -30,7 +30,7 @@ class Components:
     is_demo: bool
 
 
-def components_of(request: Request) -> Components:
+async def components_of(request: Request) -> Components:
     """The components of the app that serves this request."""
     found: Components = request.app.state.components
     return found

@@ -63,6 +63,17 @@ EDGE_CODES: dict[str, EdgeCode] = {
         Words("Prices are whole multiples of {tick} CNY.", "Round the price to the tick."),
         Words("价格须为 {tick} 元的整数倍。", "请按最小变动价位调整价格。"),
     ),
+    "CALENDAR_SPAN_INVALID": EdgeCode(
+        422,
+        Words(
+            "A calendar is set for 1 to {limit} days, from `first` to `last`.",
+            "Let `last` follow `first`, within that span.",
+        ),
+        Words(
+            "日历一次可设 1 至 {limit} 天，自 first 至 last。",
+            "请使 last 不早于 first 且不超限。",
+        ),
+    ),
     "NOT_AUTHENTICATED": EdgeCode(
         401,
         Words(

@@ -84,8 +84,12 @@ FIELD_ERRORS: dict[str, FieldText] = {
     "bool_type": _NOT_A_TRUTH_VALUE,
     "bool_parsing": _NOT_A_TRUTH_VALUE,
     "enum": FieldText("NOT_IN_LIST", "This is one of {expected}.", "须为以下之一：{expected}。"),
+    "parameter_value": FieldText(
+        "NOT_A_PARAMETER_VALUE",
+        "This is a whole number, a string, true or false, or a list of strings.",
+        "须为整数、字符串、true 或 false、或字符串数组。",
+    ),
     "dict_type": _NOT_AN_OBJECT,
-    "list_type": FieldText("NOT_A_LIST", "This is a JSON list.", "须为 JSON 数组。"),
     "model_attributes_type": _NOT_AN_OBJECT,
     "too_long": FieldText(
         "LIST_TOO_LONG", "This has at most {max_length} entries.", "不得超过 {max_length} 项。"
@@ -106,7 +110,8 @@ def pointer_of(location: Sequence[str | int]) -> str:
     """A JSON pointer into the body, or into /path, /query or /header."""
     where, *path = location
     steps = path if where == "body" else location
-    return "".join(f"/{str(step).translate(POINTER_ESCAPES)}" for step in steps)
+    pointer = "".join(f"/{str(step).translate(POINTER_ESCAPES)}" for step in steps)
+    return pointer.encode("utf-8", "replace").decode()  # names may hold lone surrogates
 
 
 def _filled(text: str, context: Mapping[str, Any], choice: str) -> str:

@@ -2,9 +2,20 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.money import DECIMAL
+from api.forms import (
+    Day,
+    Decimal,
+    Id,
+    ParameterValue,
+    PublicKey,
+    Quantity,
+    Scope,
+    Text,
+    Tonnes,
+    printable,
+)
 from engine.codes import (
     FreezeReason,
     HaltCause,
@@ -16,20 +27,7 @@ from engine.codes import (
     TimeInForce,
 )
 
-MAX_QUANTITY = 10**10
-
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Decimal = Annotated[
-    str,
-    StringConstraints(pattern=DECIMAL, max_length=16),
-    Field(description="decimal string in CNY with at most two places", examples=["83.50"]),
-]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY, description="tonnes CO2e")]
-Tonnes = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
-Day = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
-]
+MAX_CHANGES = 50
 
 
 class Input(BaseModel):
@@ -109,11 +107,7 @@ class KeyInput(Input):
 
     key_id: Id
     person_id: Id
-    public_key: Annotated[
-        str,
-        StringConstraints(pattern=r"^[0-9a-f]{64}$"),
-        Field(description="32 bytes as lower-case hex"),
-    ]
+    public_key: PublicKey
     label: Text
     reason: Text
 
@@ -143,7 +137,7 @@ class SeriesInput(Input):
     series_id: Id
     product: Product
     vintage: Annotated[int, Field(strict=True, ge=2013, le=2200)]
-    restriction: Annotated[str, StringConstraints(max_length=200)] = ""
+    restriction: Annotated[str, StringConstraints(max_length=200), AfterValidator(printable)] = ""
     expires_on: Day | None = None
     reason: Text
 
@@ -164,8 +158,8 @@ class RulesInput(Input):
     effective_from: Day
     title: Text
     basis: Text
-    changes: dict[str, int | str | bool | list[str]] = Field(
-        description="parameter name -> new value; see GET /v1/rules"
+    changes: dict[str, ParameterValue] = Field(
+        max_length=MAX_CHANGES, description="parameter name -> new value; see GET /v1/rules"
     )
     source_status: SourceStatus = SourceStatus.ASSUMED
     reason: Text
@@ -193,7 +187,7 @@ class NoteInput(Input):
 class HaltInput(Input):
     """A halt of one instrument, or of all with '*'."""
 
-    instrument_id: Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_-]{1,36})$")]
+    instrument_id: Scope
     cause: HaltCause
     note: Text
 
@@ -201,7 +195,7 @@ class HaltInput(Input):
 class ResumeInput(Input):
     """The end of a halt of exactly this scope."""
 
-    instrument_id: Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_-]{1,36})$")]
+    instrument_id: Scope
     note: Text
 
 

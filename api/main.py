@@ -20,16 +20,19 @@ from time import time_ns
 import asyncpg
 import structlog
 import uvicorn
+import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from api.app import create_app
 from api.components import Components
+from api.connection import RESTART
 from api.identity.assembly import Identity, open_identity
+from api.identity.passwords import Passwords
 from api.identity.signatures import SignatureVerifier
 from api.links import CommandLink, FeedLink, RegistryOffice
 from api.settings import Settings
-from api.stream import HEARTBEAT_SECONDS, Hub
+from api.stream import HEARTBEAT_SECONDS, SESSION_CHECK_SECONDS, Hub
 from engine.codes import Phase
 from exchange.clock import Clock, DemoClock, SystemClock
 from exchange.committer import EngineBroken
@@ -51,7 +54,9 @@ DATABASE_WAIT_SECONDS = 30.0
 IDLE_POLL_SECONDS = 0.2
 SWEEP_SECONDS = 60.0
 SHUTDOWN_SECONDS = 5
-SERVICE_RESTART = 1012
+STALLED_PEER_MS = 10_000
+"""How long the kernel keeps what a client does not take; then it drops the connection."""
+
 MAX_CONCURRENT_REQUESTS = 4_000
 NS_PER_MS = 1_000_000
 
@@ -88,7 +93,7 @@ def serve(settings: Settings, prepare: Prepare, ready: Ready) -> ExitCode:
     `prepare` runs before requests are taken (to found a demo market), `ready` when they are.
     """
     try:
-        asyncio.run(_serve(settings, prepare, ready))
+        uvloop.run(_serve(settings, prepare, ready))
     except CannotServe as failure:
         sys.stderr.write(f"jingtan: {failure}\n")
         return failure.code
@@ -141,13 +146,29 @@ async def open_exchange(
 
 @asynccontextmanager
 async def open_components(settings: Settings) -> AsyncIterator[tuple[Components, Identity, Hub]]:
-    """Everything behind the edge, running."""
+    """Everything behind the edge, running as the settings say."""
     clock: Clock = DemoClock() if settings.clock == "demo" else SystemClock()
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(settings))
-        follower = _follower(dsn)
-        exchange = await stack.enter_async_context(open_exchange(dsn, clock, follower))
-        identity = await stack.enter_async_context(open_identity(dsn, time_ns))
+        opened = await stack.enter_async_context(open_parts(dsn, clock, _follower(dsn)))
+        if settings.skip_idle_time:
+            skipping = asyncio.create_task(_skip_idle_time(opened[0]))
+            stack.push_async_callback(_end, skipping)
+        yield opened
+
+
+@asynccontextmanager
+async def open_parts(
+    dsn: str,
+    clock: Clock,
+    take_snapshot: Callable[[], Awaitable[None]],
+    passwords: Passwords | None = None,
+) -> AsyncIterator[tuple[Components, Identity, Hub]]:
+    """Everything behind the edge, running on a migrated database; `passwords` sets their cost."""
+    async with AsyncExitStack() as stack:
+        exchange = await stack.enter_async_context(open_exchange(dsn, clock, take_snapshot))
+        opening = open_identity(dsn, time_ns, passwords=passwords)
+        identity = await stack.enter_async_context(opening)
         books = _open_engine(dsn, "jingtan_settlement")
         stack.push_async_callback(books.dispose)
         settlement = Settlement(books, FeedLink(exchange.feed), CommandLink(exchange))
@@ -160,13 +181,11 @@ async def open_components(settings: Settings) -> AsyncIterator[tuple[Components,
             sessions=identity.sessions,
             signatures=SignatureVerifier(_now_ms, _now_ms()),
             clock=clock,
-            is_demo=settings.clock == "demo",
+            is_demo=isinstance(clock, DemoClock),
         )
         hub = Hub(parts)
         exchange.listen(hub.on_step)
-        chores = [settlement.run(), _beat(hub), _sweep(identity)]
-        if settings.skip_idle_time:
-            chores.append(_skip_idle_time(parts))
+        chores = (settlement.run(), _beat(hub), _watch_sessions(hub), _sweep(identity))
         stack.push_async_callback(_sweep_once, identity)
         for task in [asyncio.create_task(chore) for chore in chores]:
             stack.push_async_callback(_end, task)
@@ -184,7 +203,7 @@ async def _serve(settings: Settings, prepare: Prepare, ready: Ready) -> None:
                 asyncio.get_running_loop().add_signal_handler(number, server.ask_to_stop)
             greeting = asyncio.create_task(_greet(server, listener, ready))
             await asyncio.wait((serving, parts.exchange.running), return_when="FIRST_COMPLETED")
-            hub.close_all(SERVICE_RESTART)
+            hub.close_all(RESTART)
             server.ask_to_stop()
             await serving
             greeting.cancel()
@@ -226,6 +245,8 @@ def _explain_end(running: "asyncio.Task[None]") -> None:
 def _bind(settings: Settings) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_PEER_MS)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
@@ -286,6 +307,12 @@ async def _beat(hub: Hub) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         hub.beat()
+
+
+async def _watch_sessions(hub: Hub) -> None:
+    while True:
+        await asyncio.sleep(SESSION_CHECK_SECONDS)
+        hub.end_lost_sessions()
 
 
 async def _sweep(identity: Identity) -> None:

@@ -1,137 +1,51 @@
 """Every refusal and failure as RFC 9457 problem+json, in English and Chinese.
 
-One table of codes for the edge (here) beside the market's (engine/reasons.py).  FastAPI's own
-error shapes are all overridden, so that a client meets exactly one shape.
+FastAPI's own error shapes are all overridden, so that a client meets exactly one shape.  The codes
+and their words are in api/codes.py, what can be wrong with a field in api/field_errors.py.
 """
 
 import math
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from api.codes import LANGUAGES, Code, explain
+from api.edge_codes import EDGE_CODES
+from api.field_errors import FieldError, field_error
 from api.identity.errors import IdentityError
-from engine.reasons import REASONS, Words, words
 from exchange.faults import OutcomeUnknown, Unavailable
 
 log = structlog.get_logger()
 
+MAX_BODY_BYTES = 256 * 1024
 MAX_ERRORS = 20
-
-
-class EdgeCode(NamedTuple):
-    """One row of the edge's table."""
-
-    status: int
-    en: Words
-    zh: Words
-    is_retryable: bool = False
-
-
-EDGE_CODES: dict[str, EdgeCode] = {
-    "BODY_MALFORMED": EdgeCode(
-        400,
-        Words("The body is not valid JSON.", "Send a JSON object in UTF-8."),
-        Words("请求体不是有效的 JSON。", "请以 UTF-8 编码的 JSON 对象提交。"),
-    ),
-    "INPUT_INVALID": EdgeCode(
-        422,
-        Words("Some fields do not have their documented form.", "Mend the fields in `errors`."),
-        Words("部分字段不符合规定格式。", "请更正 errors 中列出的字段。"),
-    ),
-    "AMOUNT_MALFORMED": EdgeCode(
-        422,
-        Words(
-            "Money and prices are decimal strings with at most two places.",
-            'Send for example "83.50", not a number.',
-        ),
-        Words("金额与价格须为最多两位小数的十进制字符串。", '请填写如 "83.50" 的字符串。'),
-    ),
-    "PRICE_OFF_TICK": EdgeCode(
-        422,
-        Words("Prices are whole multiples of {tick} CNY.", "Round the price to the tick."),
-        Words("价格须为 {tick} 元的整数倍。", "请按最小变动价位调整价格。"),
-    ),
-    "BODY_TOO_LARGE": EdgeCode(
-        413,
-        Words("A body has at most {limit} bytes.", "Send less at once."),
-        Words("请求体不得超过 {limit} 字节。", "请减少单次提交内容。"),
-    ),
-    "NOT_AUTHENTICATED": EdgeCode(
-        401,
-        Words(
-            "This needs a session token or a signed request.",
-            "Log in with POST /v1/sessions and send `Authorization: Bearer <token>`.",
-        ),
-        Words("需要会话令牌或签名请求。", "请通过 POST /v1/sessions 登录并携带令牌。"),
-    ),
-    "KEY_NOT_IN_FORCE": EdgeCode(
-        401,
-        Words("This machine key is not in force.", "Use an issued key that is not revoked."),
-        Words("该密钥未生效或已撤销。", "请使用有效的已签发密钥。"),
-    ),
-    "NOT_PERMITTED": EdgeCode(
-        403,
-        Words("Your role may not do this.", "Ask a person whose role permits it."),
-        Words("您的角色无权执行此操作。", "请由具备权限的人员办理。"),
-    ),
-    "NOT_FOUND": EdgeCode(
-        404,
-        Words("There is nothing at this address.", "Check the address and the id in it."),
-        Words("该地址下没有内容。", "请检查地址及其中的编号。"),
-    ),
-    "ORDER_NOT_FOUND": EdgeCode(
-        404,
-        Words("You have no such order.", "Check the id; others' orders cannot be seen."),
-        Words("查无此订单。", "请检查编号；他人订单不可见。"),
-    ),
-    "METHOD_NOT_ALLOWED": EdgeCode(
-        405,
-        Words("This address does not take that method.", "See /docs for what it takes."),
-        Words("该地址不支持此方法。", "请参阅 /docs。"),
-    ),
-    "CLOCK_NOT_ADJUSTABLE": EdgeCode(
-        409,
-        Words("This exchange runs on real time.", "Only a demo market's clock can leap."),
-        Words("本交易系统按真实时间运行。", "仅演示市场可调整时钟。"),
-    ),
-    "EXCHANGE_UNAVAILABLE": EdgeCode(
-        503,
-        Words("The exchange takes no command now; nothing was done.", "Try again shortly."),
-        Words("交易系统暂不受理，未执行任何操作。", "请稍后重试。"),
-        is_retryable=True,
-    ),
-    "DATABASE_UNAVAILABLE": EdgeCode(
-        503,
-        Words("The database does not answer; nothing was done.", "Try again shortly."),
-        Words("数据库暂不可用，未执行任何操作。", "请稍后重试。"),
-        is_retryable=True,
-    ),
-    "OUTCOME_UNKNOWN": EdgeCode(
-        504,
-        Words(
-            "The command may or may not have taken effect.",
-            "Send it again with the same id: it takes effect at most once.",
-        ),
-        Words("指令可能已生效，也可能未生效。", "请以相同编号重发：至多生效一次。"),
-        is_retryable=True,
-    ),
-    "INTERNAL": EdgeCode(
-        500,
-        Words("The server failed; the operators have its trace.", "Report the trace id."),
-        Words("服务器内部错误，已记录。", "请提供跟踪编号。"),
-    ),
+DEFAULT_RETRY_MS = 1_000
+_HTTP_CODES = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    400: "BODY_MALFORMED",
+    413: "BODY_TOO_LARGE",
 }
+OUTAGE_CLASSES = ("08", "53", "57")
+"""SQLSTATE classes of a database that is away: connection, resources, operator's shutdown."""
 
 
 class Problem(Exception):
-    """A problem reply: a code of one of the tables, what it is about, and its facts."""
+    """A problem reply: a code of one of the tables, what it is about, and its facts.
+
+    `pointer` names the field: of the body, or with /path, /query or /header before it.
+    """
 
     def __init__(self, code: str, pointer: str = "", **facts: object) -> None:
         super().__init__(code)
@@ -144,49 +58,49 @@ class InputProblem(Problem):
     """One input field is not usable."""
 
 
-class FieldError(NamedTuple):
-    """One invalid field: where, which rule, in words."""
-
-    pointer: str
-    code: str
-    detail: str
-
-
 def language_of(request: Request) -> str:
-    """'zh' if the client prefers Chinese, else 'en'."""
-    return "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+    """'zh' or 'en', whichever the client prefers; English if it names neither."""
+    best, best_weight = "en", 0.0
+    for choice in request.headers.get("accept-language", "").lower().split(","):
+        tag, *parameters = (part.strip() for part in choice.split(";"))
+        language = tag.partition("-")[0]
+        weight = _weight(parameters)
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
 
 
 def reply(
     request: Request,
-    code: str,
-    facts: dict[str, str],
-    errors: list[FieldError],
+    problem: Code,
+    errors: Sequence[FieldError] = (),
+    *,
+    detail: str = "",
     retry_after_ms: int | None = None,
 ) -> Response:
-    """The problem+json response for a code of either table."""
-    status, rule_ref, is_retryable, both = _row(code, facts)
-    chosen = both[language_of(request)]
+    """The problem+json response of an explained code; `detail` says more than the code does."""
+    chosen = problem.words[language_of(request)]
     body: dict[str, Any] = {
-        "type": f"urn:jingtan:problem:{code}",
+        "type": f"urn:jingtan:problem:{problem.code}",
         "title": chosen.rule,
-        "status": status,
-        "code": code,
-        "detail": f"{chosen.rule} {chosen.fix}",
-        "messages": {name: {"rule": w.rule, "fix": w.fix} for name, w in both.items()},
+        "status": problem.status,
+        "code": problem.code,
+        "detail": detail or f"{chosen.rule} {chosen.fix}",
+        "messages": {name: {"rule": w.rule, "fix": w.fix} for name, w in problem.words.items()},
         "errors": [error._asdict() for error in errors],
-        "retryable": is_retryable,
-        "rule_ref": rule_ref,
-        "instance": request.url.path,
+        "retryable": problem.is_retryable,
+        "rule_ref": problem.rule_ref,
+        "instance": request.scope["path"],
         "trace_id": request.scope.get("trace_id", ""),
     }
     headers = {}
-    if is_retryable:
-        body["retry_after_ms"] = retry_after_ms if retry_after_ms is not None else 1_000
+    if problem.is_retryable:
+        body["retry_after_ms"] = retry_after_ms or DEFAULT_RETRY_MS
         headers["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1_000))
-    if status == HTTPStatus.UNAUTHORIZED:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
+    content = msgspec.json.encode(body)
+    return Response(content, problem.status, headers, "application/problem+json")
 
 
 def install(app: FastAPI) -> None:
@@ -197,80 +111,56 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Unavailable, _on_unavailable)
     app.add_exception_handler(OutcomeUnknown, _on_outcome_unknown)
-    app.add_exception_handler(OSError, _on_database_error)
+    app.add_exception_handler(OSError, _on_database_away)
+    app.add_exception_handler(PoolTimeoutError, _on_database_away)
+    for kind in (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        app.add_exception_handler(kind, _on_database_error)
     app.add_exception_handler(Exception, _on_failure)
 
 
-def _row(code: str, facts: dict[str, str]) -> tuple[int, str, bool, dict[str, Words]]:
-    reason = REASONS.get(code)
-    if reason is not None:
-        both = {language: words(code, facts, language) for language in ("en", "zh")}
-        return reason.status, reason.rule_ref, False, both
-    row = EDGE_CODES[code]
-    both = {
-        language: Words(chosen.rule.format_map(facts), chosen.fix)
-        for language, chosen in (("en", row.en), ("zh", row.zh))
-    }
-    return row.status, "", row.is_retryable, both
+def new_trace_id() -> str:
+    """An id that ties a reply to the server's logs."""
+    return uuid4().hex
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type
-    errors = []
-    if error.pointer:
-        both = _row(error.code, error.facts)[-1]
-        chosen = both[language_of(request)]
-        pointer = error.pointer if error.pointer.startswith("/") else f"/{error.pointer}"
-        errors = [FieldError(pointer, error.code, chosen.rule)]
-    return reply(request, error.code, error.facts, errors)
+    problem = explain(error.code, error.facts)
+    if not error.pointer:
+        return reply(request, problem)
+    return reply(request, problem, [_about(request, problem, error.pointer)])
 
 
 async def _on_identity_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, IdentityError)  # noqa: S101 - registered for this type
-    both = {"en": error.english, "zh": error.chinese}
-    chosen = both[language_of(request)]
-    body: dict[str, Any] = {
-        "type": f"urn:jingtan:problem:{error.code}",
-        "title": chosen,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail or chosen,
-        "messages": {name: {"rule": text, "fix": ""} for name, text in both.items()},
-        "errors": [],
-        "retryable": error.retryable,
-        "rule_ref": "",
-        "instance": request.url.path,
-        "trace_id": request.scope.get("trace_id", ""),
-    }
-    headers = {}
-    if error.retryable:
-        body["retry_after_ms"] = error.retry_after_ms or 1_000
-        headers["Retry-After"] = str(math.ceil(body["retry_after_ms"] / 1_000))
-    return Response(msgspec.json.encode(body), error.status, headers, "application/problem+json")
+    problem = explain(error.code, {})
+    language = language_of(request)
+    more = error.detail_zh if language == "zh" else error.detail
+    detail = f"{more} {problem.words[language].fix}" if more else ""
+    errors = [_about(request, problem, error.field)] if error.field else []
+    return reply(request, problem, errors, detail=detail, retry_after_ms=error.retry_after_ms)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
+    """One fault that has a code of its own gives the whole problem that code."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     found = error.errors()[:MAX_ERRORS]
     if any(fault["type"] == "json_invalid" for fault in found):
-        return reply(request, "BODY_MALFORMED", {}, [])
-    errors = [_field_error(fault) for fault in found]
-    return reply(request, "INPUT_INVALID", {}, errors)
-
-
-def _field_error(fault: dict[str, Any]) -> FieldError:
-    where, *path = fault["loc"]
-    pointer = "/" + "/".join(str(part) for part in path)
-    if where != "body":
-        pointer = f"/{where}{pointer}"
-    code = "FIELD_UNKNOWN" if fault["type"] == "extra_forbidden" else fault["type"].upper()
-    return FieldError(pointer, code, fault["msg"])
+        return reply(request, explain("BODY_MALFORMED", {}))
+    if any(fault["loc"] == ("body",) and isinstance(fault["input"], bytes) for fault in found):
+        return reply(request, explain("BODY_NOT_JSON", {}))
+    errors = [field_error(fault, language_of(request)) for fault in found]
+    codes = {said.code for said in errors}
+    only = codes.pop() if len(codes) == 1 else ""
+    return reply(request, explain(only if only in EDGE_CODES else "INPUT_INVALID", {}), errors)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BODY_MALFORMED"}
-    response = reply(request, code.get(error.status_code, "INTERNAL"), {}, [])
+    facts = {"limit": str(MAX_BODY_BYTES)}
+    is_ours = error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    otherwise = "INTERNAL" if is_ours else "REQUEST_REFUSED"
+    response = reply(request, explain(_HTTP_CODES.get(error.status_code, otherwise), facts))
     if error.headers:
         response.headers.update(error.headers)
     return response
@@ -278,23 +168,61 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, Unavailable)  # noqa: S101 - registered for this type
-    return reply(request, "EXCHANGE_UNAVAILABLE", {}, [], error.retry_after_ms)
+    problem = explain("EXCHANGE_UNAVAILABLE", {})
+    return reply(request, problem, retry_after_ms=error.retry_after_ms)
 
 
 async def _on_outcome_unknown(request: Request, _error: Exception) -> Response:
-    return reply(request, "OUTCOME_UNKNOWN", {}, [])
+    return reply(request, explain("OUTCOME_UNKNOWN", {}))
+
+
+async def _on_database_away(request: Request, error: Exception) -> Response:
+    log.warning("database_unreachable", error=str(error), path=request.scope["path"])
+    return reply(request, explain("DATABASE_UNAVAILABLE", {}))
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    log.warning("database_unreachable", error=str(error), path=request.url.path)
-    return reply(request, "DATABASE_UNAVAILABLE", {}, [])
+    """The database is away, or the statement was wrong: then it is our failure."""
+    if _is_outage(error):
+        return await _on_database_away(request, error)
+    return await _on_failure(request, error)
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, exc_info=error)
-    return reply(request, "INTERNAL", {}, [])
+    log.error("request_failed", path=request.scope["path"], exc_info=error)
+    response = reply(request, explain("INTERNAL", {}))
+    response.headers["X-Request-ID"] = request.scope.get("trace_id", "")
+    return response
 
 
-def new_trace_id() -> str:
-    """An id that ties a reply to the server's logs."""
-    return uuid4().hex
+def _about(request: Request, problem: Code, field: str) -> FieldError:
+    """The field that a problem is about: of the path if it is there, else of the body."""
+    pointer = field if field.startswith("/") else f"/{field}"
+    if pointer[1:] in request.path_params:
+        pointer = f"/path{pointer}"
+    messages = {name: words.rule for name, words in problem.words.items()}
+    return FieldError(pointer, problem.code, messages[language_of(request)], messages)
+
+
+def _is_outage(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        cause: object = error.orig
+    else:
+        cause = error
+    if isinstance(cause, asyncpg.InterfaceError):
+        return not isinstance(cause, ValueError)  # a value that does not fit its column
+    return str(getattr(cause, "sqlstate", None) or "")[:2] in OUTAGE_CLASSES
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    """The q-value of a language range, 1 unless it says otherwise."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -9,24 +9,23 @@ Channels: `book` and `trades` (public, by instrument), `executions` (private, th
 participant).  `seq` counts each channel; an update follows the snapshot or update whose seq is its
 `prev_seq`, so that a gap shows.  A frame is encoded once and sent to all.
 
-Limits: frames of 16 KiB, MAX_SUBSCRIPTIONS a connection, MAX_QUEUED frames waiting; a reader that
-falls behind is closed (4008) and resumes by a new snapshot.  Close codes: 4001 not authenticated,
-4003 access lost, 4008 too slow, 1012 restart.
+Limits: text frames of 16 KiB, MAX_SUBSCRIPTIONS a connection; a reader that falls behind is closed
+(4008, see api/connection.py) and resumes by a new snapshot.  Close codes: 4001 not authenticated,
+4003 access lost, 4008 too slow, 1012 restart, 1013 too many connections.
 """
 
-import asyncio
-from collections import deque
 from typing import Any
 
 import msgspec
-import structlog
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 
 from api import payloads
 from api.access import principal_of
+from api.codes import explain
 from api.components import Components
+from api.connection import ACCESS_LOST, NOT_AUTHENTICATED, REASONS, TRY_LATER, Connection, Topic
 from api.policy import CHANNELS
-from api.problems import EDGE_CODES, Problem
+from api.problems import Problem
 from api.routes.market import book_snapshot
 from api.routes.trading import OPEN, shown_order
 from engine.codes import Side
@@ -34,19 +33,12 @@ from engine.released import Released
 from exchange.readmodel.model import Changes, Execution
 from exchange.readmodel.views import TradeView
 
-MAX_FRAME_BYTES = 16 * 1024
 MAX_SUBSCRIPTIONS = 200
-MAX_QUEUED = 1_000
 MAX_CONNECTIONS = 2_000
 HEARTBEAT_SECONDS = 5.0
+SESSION_CHECK_SECONDS = 0.5
 SNAPSHOT_TRADES = 50
-
-NOT_AUTHENTICATED = 4001
-ACCESS_LOST = 4003
-TOO_SLOW = 4008
-TRY_LATER = 1013
-
-log = structlog.get_logger()
+WHOLE_BOOK = 10**9
 
 
 class ClientFrame(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,46 +48,6 @@ class ClientFrame(msgspec.Struct, forbid_unknown_fields=True):
     channel: str = ""
     instrument_id: str = ""
     token: str = ""
-
-
-Topic = tuple[str, str]
-"""Channel, and the instrument or participant it is about."""
-
-
-class Connection:
-    """One client: its subscriptions and the frames that wait for it."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self.socket = socket
-        self.topics: dict[Topic, None] = {}
-        self.token = ""
-        self.person_id = ""
-        self.close_code = 0
-        self._queue: deque[bytes] = deque()
-        self._ready = asyncio.Event()
-
-    def send(self, frame: bytes) -> None:
-        """Queue a frame; a client that does not read is cut."""
-        if len(self._queue) >= MAX_QUEUED:
-            self.close(TOO_SLOW)
-            return
-        self._queue.append(frame)
-        self._ready.set()
-
-    def close(self, code: int) -> None:
-        """Have the writer close the connection."""
-        self.close_code = self.close_code or code
-        self._ready.set()
-
-    async def write(self) -> None:
-        """Send what is queued until the connection ends."""
-        while not self.close_code:
-            await self._ready.wait()
-            self._ready.clear()
-            while self._queue and not self.close_code:
-                frame = self._queue.popleft()
-                await self.socket.send_text(frame.decode())
-        await self.socket.close(self.close_code)
 
 
 class Hub:
@@ -159,14 +111,17 @@ class Hub:
             connection.close(code)
 
     def beat(self) -> None:
-        """A frame for every client, so that silence is known to be normal; ends lost sessions."""
+        """A frame for every client, so that silence is known to be normal."""
         now = payloads.instant(self._parts.clock.now_ns())
         frame = _encode({"channel": "heartbeat", "market_time": now})
         for connection in self._connections:
+            connection.send(frame)
+
+    def end_lost_sessions(self) -> None:
+        """Cut whoever logged out, ran out of time, or was disabled since."""
+        for connection in self._connections:
             if connection.token and not self._parts.sessions.is_open(connection.token):
                 connection.close(NOT_AUTHENTICATED)
-            else:
-                connection.send(frame)
 
     def _publish(self, topic: Topic, seq: int, content: payloads.Payload) -> None:
         listeners = self._topics.get(topic)
@@ -181,7 +136,7 @@ class Hub:
         read = self._parts.exchange.read
         if channel == "book":
             return _head(topic, "snapshot", 0) | book_snapshot(
-                self._parts, read.instruments[name], 500
+                self._parts, read.instruments[name], WHOLE_BOOK
             )
         if channel == "trades":
             ids = list(read.tape.get(name, ()))[-SNAPSHOT_TRADES:]
@@ -211,34 +166,28 @@ async def serve_stream(socket: WebSocket, parts: Components, hub: Hub) -> None:
     """Run one connection until either side ends it."""
     await socket.accept()
     if hub.connection_count >= MAX_CONNECTIONS:
-        await socket.close(TRY_LATER)
+        await socket.close(TRY_LATER, REASONS[TRY_LATER])
         return
     connection = Connection(socket)
+
+    def on_text(text: str) -> None:
+        try:
+            _handle(connection, parts, hub, msgspec.json.decode(text, type=ClientFrame))
+        except msgspec.DecodeError as fault:
+            connection.send(_error("INPUT_INVALID", str(fault), {}))
+        except RecursionError:
+            connection.send(_error("INPUT_INVALID", "", {}))
+        except Problem as problem:
+            connection.send(_error(problem.code, problem.pointer, problem.facts))
+
+    def on_binary() -> None:
+        connection.send(_error("INPUT_INVALID", "frames are text", {}))
+
     hub.join(connection)
-    reader = asyncio.create_task(_read(connection, parts, hub))
-    writer = asyncio.create_task(connection.write())
     try:
-        await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+        await connection.run(on_text, on_binary)
     finally:
         hub.leave(connection)
-        for task in (reader, writer):
-            task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
-
-
-async def _read(connection: Connection, parts: Components, hub: Hub) -> None:
-    while True:
-        try:
-            text = await connection.socket.receive_text()
-        except (WebSocketDisconnect, KeyError):
-            return
-        try:
-            frame = msgspec.json.decode(text, type=ClientFrame)
-            _handle(connection, parts, hub, frame)
-        except msgspec.DecodeError as fault:
-            connection.send(_error("INPUT_INVALID", str(fault)))
-        except Problem as problem:
-            connection.send(_error(problem.code, problem.pointer))
 
 
 def _handle(connection: Connection, parts: Components, hub: Hub, frame: ClientFrame) -> None:
@@ -294,9 +243,7 @@ def _encode(content: dict[str, Any]) -> bytes:
     return msgspec.json.encode(content)
 
 
-def _error(code: str, about: str) -> bytes:
-    words = EDGE_CODES.get(code)
-    shown = {"op": "error", "code": code, "about": about}
-    if words is not None:
-        shown |= {"en": words.en.rule, "zh": words.zh.rule}
-    return _encode(shown)
+def _error(code: str, about: str, facts: dict[str, str]) -> bytes:
+    words = explain(code, facts).words
+    said = {language: f"{chosen.rule} {chosen.fix}" for language, chosen in words.items()}
+    return _encode({"op": "error", "code": code, "about": about} | said)

@@ -44,10 +44,11 @@ WRITTEN = (
 
 
 class Log:
-    """A feed that has everything already; commands go nowhere."""
+    """A feed that has everything already, and a market that remembers what it was told."""
 
     def __init__(self) -> None:
         self.records: list[Released] = []
+        self.submitted: dict[str, AnyCommand] = {}
 
     def append(self, event: AnyEvent) -> None:
         seq = len(self.records) + 1
@@ -61,7 +62,7 @@ class Log:
         raise AssertionError(f"nothing follows {seq}")
 
     async def submit(self, request_id: str, body: AnyCommand) -> None:
-        return None
+        self.submitted[request_id] = body
 
 
 def fund(log: Log) -> None:
@@ -127,12 +128,12 @@ async def settle(dsn: str, trades: int) -> int:
 async def copy(dsn: str, trades: int) -> tuple[int, int]:
     """COPY the rows of these trades bare; returns nanoseconds and the number of rows."""
     connection = await asyncpg.connect(dsn)
-    tables = []
+    tables: list[tuple[str, list[tuple[object, ...]]]] = []
     for name in WRITTEN:
         bare = name.replace(".", "_")
         await connection.execute(f"CREATE TABLE {bare} AS SELECT * FROM {name} LIMIT 0")
-        rows = await connection.fetch(f"SELECT * FROM {name} OFFSET 0")
-        tables.append((bare, [tuple(row) for row in rows]))
+        records = await connection.fetch(f"SELECT * FROM {name}")
+        tables.append((bare, [tuple(record) for record in records]))
     batches = -(-trades // BATCH_RECORDS)
     started = time.perf_counter_ns()
     for batch in range(batches):

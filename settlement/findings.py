@@ -198,7 +198,7 @@ _REGISTRY = {
 
 _FINDINGS = {
     kind: text(
-        "SELECT f.ids, CAST(f.expected AS bigint), CAST(f.actual AS bigint)"
+        "SELECT f.ids, CAST(f.expected AS bigint), CAST(f.actual AS bigint)"  # noqa: S608 - ours
         f" FROM ({query}) AS f(ids, expected, actual) ORDER BY f.ids LIMIT {FOUND_AT_MOST}"
     )
     for kind, query in {**_LEDGER, **_INSTRUCTIONS, **_REGISTRY}.items()

@@ -73,7 +73,7 @@ async def post(connection: AsyncConnection, postings: Sequence[Posting]) -> dict
         "amounts": [entry[2] for entry in entries],
     }
     rows = await connection.execute(_POST, values)
-    return {cause: posting_id for cause, posting_id in rows}
+    return {cause: int(posting_id) for cause, posting_id in rows}
 
 
 async def _account_ids(

@@ -121,15 +121,19 @@ def _cause(event: MovementEvent) -> str:
 
 
 def _answers(record: Released) -> list[Answer]:
-    request_id = record.envelope.request_id
     answers = [
         Answer(event.request_id, record.seq, QUARANTINED)
         for event in record.events
-        if isinstance(event, RequestQuarantined) and event.request_id.startswith(REQUEST_PREFIX)
+        if isinstance(event, RequestQuarantined) and _is_ours(event.scope, event.request_id)
     ]
-    if record.envelope.actor == SYSTEM_ACTOR and request_id.startswith(REQUEST_PREFIX):
-        answers.append(Answer(request_id, record.seq, _refusal(record.events)))
+    envelope = record.envelope
+    if _is_ours(envelope.actor, envelope.request_id):
+        answers.append(Answer(envelope.request_id, record.seq, _refusal(record.events)))
     return answers
+
+
+def _is_ours(scope: str, request_id: str) -> bool:
+    return scope == SYSTEM_ACTOR and request_id.startswith(REQUEST_PREFIX)
 
 
 def _refusal(events: Sequence[AnyEvent]) -> str:

@@ -5,6 +5,7 @@ closed by the answer in the feed.  The market takes a repeated request id as one
 """
 
 from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -39,10 +39,6 @@ _READ = text("SELECT seq FROM settlement.watermark")
 _ADVANCE = text("UPDATE settlement.watermark SET seq = :seq, trading_day = :trading_day")
 
 
-class _PostedApart(Exception):
-    """The batch cannot post as a whole."""
-
-
 async def read_watermark(connection: AsyncConnection) -> int:
     """The last posted seq."""
     return int((await connection.execute(_READ)).scalar_one())
@@ -72,18 +68,18 @@ async def settle(connection: AsyncConnection, registry: RegistryPort, batch: Bat
 async def _post_together(
     connection: AsyncConnection, registry: RegistryPort, movements: Sequence[Movement]
 ) -> list[Outcome] | None:
+    savepoint = await connection.begin_nested()
     try:
-        async with connection.begin_nested():
-            outcomes = await _post(connection, registry, movements)
-            if any(outcome.refusal and not _is_deposit(outcome) for outcome in outcomes):
-                raise _PostedApart
-            return outcomes
-    except _PostedApart:
-        return None
+        outcomes = await _post(connection, registry, movements)
     except DBAPIError as error:
         if not _refusal(error):
             raise
+        outcomes = None
+    if outcomes is None or any(o.refusal and not _is_deposit(o) for o in outcomes):
+        await savepoint.rollback()
         return None
+    await savepoint.commit()
+    return outcomes
 
 
 async def _post_alone(

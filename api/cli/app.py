@@ -2,7 +2,7 @@
 
 import typer
 
-from api.cli import demo, serving
+from api.cli import demo, housekeeping, replay, serving
 
 app = typer.Typer(
     help="Jingtan 京碳: an open carbon exchange.", no_args_is_help=True, add_completion=False
@@ -11,6 +11,8 @@ app.command("run")(serving.run)
 app.command("serve")(serving.serve_market)
 app.command("found")(serving.found)
 app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
+app.command("clean-data")(housekeeping.clean_data)
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def run(
     ] = True,
 ) -> None:
     """Serve a demo market: seeded, on a demo clock, with published credentials."""
-    settings = _settings(port, data_dir, clock="demo", skip_idle_time=skip_idle_time)
+    settings = settings_for(port, data_dir, clock="demo", skip_idle_time=skip_idle_time)
     traders: dict[str, str] = {}
 
     async def prepare(parts: Components, identity: Identity) -> None:
@@ -58,7 +58,7 @@ def run(
 
 def serve_market(port: Port = None, data_dir: DataDir = None) -> None:
     """Serve the market on real time; `jingtan found` comes first."""
-    settings = _settings(port, data_dir)
+    settings = settings_for(port, data_dir)
 
     async def prepare(parts: Components, _identity: Identity) -> None:
         if not is_founded(parts.exchange):
@@ -84,7 +84,7 @@ def found(
     founders = [Founder(login, login, Role.OPERATOR) for login in operator]
     founders += [Founder(login, login, Role.ECOLOGY) for login in ecology]
     try:
-        asyncio.run(_found(_settings(None, data_dir), founders))
+        asyncio.run(_found(settings_for(None, data_dir), founders))
     except CannotServe as failure:
         console.print(f"jingtan: {failure}")
         raise typer.Exit(failure.code) from failure
@@ -108,7 +108,8 @@ def configure_logging(settings: Settings) -> None:
     )
 
 
-def _settings(port: int | None, data_dir: Path | None, **more: object) -> Settings:
+def settings_for(port: int | None, data_dir: Path | None, **more: object) -> Settings:
+    """The process settings, with the command's arguments over environment and file."""
     given = {"port": port, "data_dir": data_dir, **more}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     configure_logging(settings)

@@ -110,16 +110,26 @@ def require_strong(password: str, login: str) -> None:
     """Raises PasswordTooWeak, whose detail says why, for a password nobody should choose."""
     text = unicodedata.normalize("NFKC", password[: MAX_CHARS + 1])
     if not MIN_CHARS <= len(password) <= MAX_CHARS or len(text) < MIN_CHARS:
-        raise PasswordTooWeak(f"A password has {MIN_CHARS} to {MAX_CHARS} characters.")
+        raise PasswordTooWeak(
+            f"A password has {MIN_CHARS} to {MAX_CHARS} characters.",
+            f"密码须为{MIN_CHARS}至{MAX_CHARS}个字符。",
+        )
     if len(set(text)) < MIN_DISTINCT_CHARS:
-        raise PasswordTooWeak(f"A password has at least {MIN_DISTINCT_CHARS} different characters.")
+        raise PasswordTooWeak(
+            f"A password has at least {MIN_DISTINCT_CHARS} different characters.",
+            f"密码至少须有{MIN_DISTINCT_CHARS}个不同字符。",
+        )
     folded = text.casefold()
     if not any(char.isalpha() for char in folded):
-        raise PasswordTooWeak("A password is not made of digits and signs alone.")
+        raise PasswordTooWeak(
+            "A password is not made of digits and signs alone.", "密码不得仅由数字和符号组成。"
+        )
     if login in folded:
-        raise PasswordTooWeak("A password does not contain the login.")
+        raise PasswordTooWeak("A password does not contain the login.", "密码不得包含登录名。")
     if _is_made_of_banned_words(folded):
-        raise PasswordTooWeak("This password is one of those that are guessed first.")
+        raise PasswordTooWeak(
+            "This password is one of those that are guessed first.", "该密码属于最先被猜测的一类。"
+        )
 
 
 def new_one_time_password() -> str:

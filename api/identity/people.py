@@ -105,7 +105,9 @@ class People:
         verified = await self._credentials.check(login, current, address)
         require_strong(new, verified.login)
         if new == current:
-            raise PasswordTooWeak("The new password differs from the current one.")
+            raise PasswordTooWeak(
+                "The new password differs from the current one.", "新密码不得与当前密码相同。"
+            )
         password_hash = await self._passwords.hash(new)
         try:
             async with self._engine.begin() as connection:

@@ -167,10 +167,14 @@ class SignatureVerifier:
         age_ms = now_ms - signed.timestamp_ms
         if age_ms > signed.recv_window_ms:
             raise TimestampOutsideWindow(
-                f"The request is {age_ms} ms old, its window is {signed.recv_window_ms} ms."
+                f"The request is {age_ms} ms old, its window is {signed.recv_window_ms} ms.",
+                f"请求已有 {age_ms} 毫秒，接收窗口为 {signed.recv_window_ms} 毫秒。",
             )
         if age_ms <= -MAX_AHEAD_MS:
-            raise TimestampOutsideWindow(f"The request is dated {-age_ms} ms in the future.")
+            raise TimestampOutsideWindow(
+                f"The request is dated {-age_ms} ms in the future.",
+                f"请求时间超前 {-age_ms} 毫秒。",
+            )
         if signed.timestamp_ms < self._earliest_ms:
             raise SignedBeforeStart(retry_after_ms=max(1, self._earliest_ms - now_ms))
 
@@ -231,27 +235,35 @@ def _ed25519_key(public_key: bytes) -> Ed25519PublicKey:
 def _required(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name)
     if value is None:
-        raise SignatureHeaderMissing(f"Header {name} is missing.")
+        raise SignatureHeaderMissing(f"Header {name} is missing.", f"缺少请求头 {name}。")
     return value
 
 
 def _matching(headers: Mapping[str, str], name: str, form: re.Pattern[str]) -> str:
     value = _required(headers, name)
     if form.fullmatch(value) is None:
-        raise SignatureHeaderMalformed(f"Header {name} is not in its documented form.")
+        raise SignatureHeaderMalformed(
+            f"Header {name} is not in its documented form.", f"请求头 {name} 格式不正确。"
+        )
     return value
 
 
 def _window_ms(text: str) -> int:
     if _NUMBER.fullmatch(text) is None or int(text) > MAX_WINDOW_MS:
-        raise SignatureHeaderMalformed(f"Header {WINDOW_HEADER} is 1 to {MAX_WINDOW_MS}.")
+        raise SignatureHeaderMalformed(
+            f"Header {WINDOW_HEADER} is 1 to {MAX_WINDOW_MS}.",
+            f"请求头 {WINDOW_HEADER} 须为 1 至 {MAX_WINDOW_MS}。",
+        )
     return int(text)
 
 
 def _decoded(text: str) -> bytes:
     signature = _strict_base64url(text)
     if signature is None or len(signature) != SIGNATURE_BYTES:
-        raise SignatureHeaderMalformed(f"Header {SIGNATURE_HEADER} is 86 base64url characters.")
+        raise SignatureHeaderMalformed(
+            f"Header {SIGNATURE_HEADER} is 86 base64url characters.",
+            f"请求头 {SIGNATURE_HEADER} 须为86个 base64url 字符。",
+        )
     return signature
 
 

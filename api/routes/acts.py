@@ -1,27 +1,26 @@
 """The second signature: acts that wait for approval, and deciding them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api import payloads
 from api.access import Caller
 from api.commands import JsonReply, RequestId, carry_out
 from api.components import Parts
+from api.forms import Cursor, Limit, Number
 from api.inputs import ReasonInput
-from api.routes.market import Limit
+from api.strict_json import StrictRoute
 from engine.codes import ActStatus
 from engine.commands import ApproveAct, RejectAct
 
-router = APIRouter(prefix="/ops/v1/acts", tags=["two people"])
+router = APIRouter(prefix="/ops/v1/acts", tags=["two people"], route_class=StrictRoute)
 
 
 @router.get("", summary="Sensitive acts, newest first")
 async def list_acts(
     parts: Parts,
     status: ActStatus | None = None,
-    before_act_id: Annotated[int | None, Query(ge=1)] = None,
+    before_act_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Every act with who proposed it, who decided, when and why."""
@@ -38,7 +37,7 @@ async def list_acts(
 
 
 @router.post("/{act_id}/approval", summary="Approve an act that another person proposed")
-async def approve(parts: Parts, caller: Caller, request_id: RequestId, act_id: int) -> Response:
+async def approve(parts: Parts, caller: Caller, request_id: RequestId, act_id: Number) -> Response:
     """Carries the act out; refused to its proposer and to the wrong role."""
     outcome = await carry_out(parts, caller.person_id, request_id, ApproveAct(act_id))
     done = [type(event).__name__ for event in outcome.step.events]
@@ -48,7 +47,7 @@ async def approve(parts: Parts, caller: Caller, request_id: RequestId, act_id: i
 
 @router.post("/{act_id}/rejection", summary="Refuse an act, or take one's own proposal back")
 async def reject(
-    parts: Parts, caller: Caller, request_id: RequestId, act_id: int, why: ReasonInput
+    parts: Parts, caller: Caller, request_id: RequestId, act_id: Number, why: ReasonInput
 ) -> Response:
     """The act will not happen."""
     outcome = await carry_out(parts, caller.person_id, request_id, RejectAct(act_id, why.reason))

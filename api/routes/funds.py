@@ -8,9 +8,10 @@ from api.commands import RequestId, propose
 from api.components import Parts
 from api.inputs import CashInput, ReasonInput, UnitsInput
 from api.money import parse_fen
+from api.strict_json import StrictRoute
 from engine.commands import CreditCash, DepositUnits, OverrideBreaks, WithdrawCash, WithdrawUnits
 
-router = APIRouter(prefix="/ops/v1", tags=["operations"])
+router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRoute)
 
 
 @router.post("/cash-credits", status_code=202, summary="Propose to credit money that arrived")

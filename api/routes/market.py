@@ -1,22 +1,20 @@
 """Public market data: instruments, book, tape, rules, calendar, reason codes."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api import payloads
+from api.codes import all_codes
 from api.commands import JsonReply
 from api.components import Components, Parts
-from api.problems import EDGE_CODES, Problem
+from api.forms import Cursor, Depth, Id, Limit
+from api.problems import Problem
+from api.strict_json import StrictRoute
 from engine.codes import Side
-from engine.reasons import REASONS
 from exchange.readmodel.book import LevelBook
 from exchange.readmodel.views import InstrumentView
 
-router = APIRouter(prefix="/v1", tags=["market data"])
-
-Limit = Annotated[int, Query(ge=1, le=1_000)]
+router = APIRouter(prefix="/v1", tags=["market data"], route_class=StrictRoute)
 
 
 @router.get("/instruments", summary="All instruments with phase, limits and today's trading")
@@ -27,15 +25,13 @@ async def list_instruments(parts: Parts) -> Response:
 
 
 @router.get("/instruments/{instrument_id}", summary="One instrument")
-async def get_instrument(parts: Parts, instrument_id: str) -> Response:
+async def get_instrument(parts: Parts, instrument_id: Id) -> Response:
     """An instrument with phase, limits and today's trading."""
     return JsonReply(payloads.instrument(find_instrument(parts, instrument_id)))
 
 
 @router.get("/instruments/{instrument_id}/book", summary="The book by price level")
-async def get_book(
-    parts: Parts, instrument_id: str, depth: Annotated[int, Query(ge=1, le=500)] = 10
-) -> Response:
+async def get_book(parts: Parts, instrument_id: Id, depth: Depth = 10) -> Response:
     """The best levels of both sides; `seq` counts the changes of this book."""
     view = find_instrument(parts, instrument_id)
     return JsonReply(book_snapshot(parts, view, depth))
@@ -44,8 +40,8 @@ async def get_book(
 @router.get("/instruments/{instrument_id}/trades", summary="The tape, newest first")
 async def get_trades(
     parts: Parts,
-    instrument_id: str,
-    before_trade_id: Annotated[int | None, Query(ge=1)] = None,
+    instrument_id: Id,
+    before_trade_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Trades of the last trading days; `next` is the cursor of the following page."""
@@ -74,16 +70,17 @@ async def get_rules(parts: Parts) -> Response:
 
 @router.get("/reasons", summary="Every code a problem may carry, in English and Chinese")
 async def get_reasons() -> Response:
-    """The market's reason codes and the edge's codes in one table."""
+    """The market's reason codes, the edge's and those of people and signatures in one table."""
     shown = [
-        {"code": r.code, "status": r.status, "rule_ref": r.rule_ref}
-        | {"en": r.en._asdict(), "zh": r.zh._asdict()}
-        for r in REASONS.values()
-    ]
-    shown += [
-        {"code": code, "status": row.status, "rule_ref": ""}
-        | {"en": row.en._asdict(), "zh": row.zh._asdict()}
-        for code, row in EDGE_CODES.items()
+        {
+            "code": row.code,
+            "status": row.status,
+            "rule_ref": row.rule_ref,
+            "retryable": row.is_retryable,
+            "en": row.words["en"]._asdict(),
+            "zh": row.words["zh"]._asdict(),
+        }
+        for row in all_codes()
     ]
     return JsonReply({"reasons": shown})
 

@@ -11,6 +11,8 @@ from api import payloads
 from api.access import Caller
 from api.commands import JsonReply, RequestId, propose, record
 from api.components import Parts
+from api.field_errors import pointer_of
+from api.forms import AfterLogin, Id
 from api.identity.signatures import parse_public_key
 from api.inputs import (
     CalendarInput,
@@ -25,6 +27,7 @@ from api.inputs import (
 )
 from api.money import parse_ticks
 from api.problems import InputProblem, Problem
+from api.strict_json import StrictRoute
 from engine.commands import (
     AccessGrant,
     AdmitParticipant,
@@ -42,7 +45,7 @@ from engine.rules import Rules, RuleVersion, Source
 from exchange.readmodel.model import ReadModel
 from exchange.trading_days import trading_days
 
-router = APIRouter(prefix="/ops/v1", tags=["operations"])
+router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRoute)
 
 MAX_CALENDAR_DAYS = 1_000
 
@@ -70,16 +73,16 @@ async def admit_participant(
 
 
 @router.get("/participants/{participant_id}/account", summary="A participant's account")
-async def get_account(parts: Parts, participant_id: str) -> Response:
+async def get_account(parts: Parts, participant_id: Id) -> Response:
     """Money and units of any participant."""
     view = parts.exchange.read.accounts.get(participant_id)
     if view is None:
-        raise Problem("PARTICIPANT_UNKNOWN", participant=participant_id)
+        raise Problem("PARTICIPANT_UNKNOWN", "participant_id", participant=participant_id)
     return JsonReply(payloads.account(participant_id, view))
 
 
 @router.get("/people", summary="Persons who can log in")
-async def list_people(parts: Parts, after_login: str = "") -> Response:
+async def list_people(parts: Parts, after_login: AfterLogin = "") -> Response:
     """Persons in order of login, with the roles they hold."""
     access = parts.exchange.read.access
     people: list[payloads.Payload] = []
@@ -113,7 +116,7 @@ async def create_person(parts: Parts, caller: Caller, person: PersonInput) -> Re
 
 
 @router.post("/people/{person_id}/password", status_code=201, summary="Reset a password")
-async def reset_password(parts: Parts, caller: Caller, person_id: str) -> Response:
+async def reset_password(parts: Parts, caller: Caller, person_id: Id) -> Response:
     """A new one-time password, shown once; all sessions of the person end."""
     password = await parts.people.reset_password(person_id, actor=caller.person_id)
     return JsonReply({"person_id": person_id, "one_time_password": password}, 201)
@@ -121,7 +124,7 @@ async def reset_password(parts: Parts, caller: Caller, person_id: str) -> Respon
 
 @router.post("/people/{person_id}/revocation", summary="Take a person's role away")
 async def revoke_access(
-    parts: Parts, caller: Caller, request_id: RequestId, person_id: str
+    parts: Parts, caller: Caller, request_id: RequestId, person_id: Id
 ) -> Response:
     """At once, by one person; open streams are closed."""
     return await record(parts, caller, request_id, RevokeAccess(person_id))
@@ -162,7 +165,7 @@ async def issue_key(parts: Parts, caller: Caller, request_id: RequestId, key: Ke
 
 
 @router.post("/keys/{key_id}/revocation", summary="Take a machine key out of force")
-async def revoke_key(parts: Parts, caller: Caller, request_id: RequestId, key_id: str) -> Response:
+async def revoke_key(parts: Parts, caller: Caller, request_id: RequestId, key_id: Id) -> Response:
     """At once, by one person."""
     return await record(parts, caller, request_id, RevokeKey(key_id))
 
@@ -172,7 +175,7 @@ async def list_series(
     parts: Parts, caller: Caller, request_id: RequestId, series: SeriesInput
 ) -> Response:
     """Product, vintage, restriction, expiry."""
-    expires_day = _day_number(series.expires_on, "expires_on") if series.expires_on else 0
+    expires_day = _day_number(series.expires_on) if series.expires_on else 0
     act = ListSeries(
         series.series_id, series.product, series.vintage, series.restriction, expires_day
     )
@@ -204,28 +207,29 @@ async def set_trading_days(
     parts: Parts, caller: Caller, request_id: RequestId, span: CalendarInput
 ) -> Response:
     """Replaces every trading day that has not started."""
-    first, last = _date(span.first, "first"), _date(span.last, "last")
+    first, last = date.fromisoformat(span.first), date.fromisoformat(span.last)
     if not 0 <= (last - first).days < MAX_CALENDAR_DAYS:
-        raise InputProblem("INPUT_INVALID", "last")
+        raise InputProblem("CALENDAR_SPAN_INVALID", "last", limit=MAX_CALENDAR_DAYS)
     return await record(parts, caller, request_id, SetTradingDays(trading_days(first, last)))
 
 
 def changed_rules(current: RuleVersion, change: RulesInput) -> RuleVersion:
     """A rule version with some parameters changed, each with its new source."""
     values: dict[str, Any] = msgspec.to_builtins(current.rules)
-    for name in change.changes:
+    for name, value in change.changes.items():
         if name not in values:
-            raise InputProblem("INPUT_INVALID", f"changes/{name}")
-    try:
-        rules = msgspec.convert(values | change.changes, Rules)
-    except msgspec.ValidationError as fault:
-        raise InputProblem("INPUT_INVALID", "changes") from fault
+            raise InputProblem("FIELD_UNKNOWN", pointer_of(("body", "changes", name)))
+        try:
+            msgspec.convert(values | {name: value}, Rules)
+        except msgspec.ValidationError as fault:
+            raise InputProblem("INPUT_INVALID", f"changes/{name}") from fault
+    rules = msgspec.convert(values | change.changes, Rules)
     sources = current.sources | dict.fromkeys(
         change.changes, Source(change.source_status, change.basis)
     )
     return RuleVersion(
         change.rule_version_id,
-        _day_number(change.effective_from, "effective_from"),
+        _day_number(change.effective_from),
         change.title,
         change.basis,
         rules,
@@ -240,13 +244,6 @@ def _rules_in_effect(read: ReadModel) -> RuleVersion:
     raise Problem("NOT_FOUND")
 
 
-def _date(text: str, pointer: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as fault:
-        raise InputProblem("INPUT_INVALID", pointer) from fault
-
-
-def _day_number(text: str, pointer: str) -> int:
-    day = _date(text, pointer)
+def _day_number(text: str) -> int:
+    day = date.fromisoformat(text)
     return day.year * 10_000 + day.month * 100 + day.day

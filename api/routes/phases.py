@@ -9,11 +9,12 @@ from api.commands import JsonReply, RequestId, record
 from api.components import Parts
 from api.inputs import ClockInput, HaltInput, NoteInput, ResumeInput
 from api.problems import Problem
+from api.strict_json import StrictRoute
 from engine.calendar import NEVER_NS
 from engine.commands import CloseMarket, HaltTrading, OpenMarket, ResumeTrading
 from exchange.clock import DemoClock
 
-router = APIRouter(prefix="/ops/v1", tags=["operations"])
+router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRoute)
 
 
 @router.post("/market/opening", summary="Open a session whose opening was blocked")

@@ -9,10 +9,12 @@ from fastapi.responses import Response
 from api.access import Caller
 from api.commands import JsonReply, RequestId
 from api.components import Parts
+from api.forms import Id
 from api.inputs import IssuanceInput
 from api.problems import Problem
+from api.strict_json import StrictRoute
 
-router = APIRouter(prefix="/registry/v1", tags=["registry"])
+router = APIRouter(prefix="/registry/v1", tags=["registry"], route_class=StrictRoute)
 
 
 @router.post("/issuances", status_code=201, summary="Issue units to a holder")
@@ -35,7 +37,7 @@ async def issue(
 
 
 @router.get("/holdings/{participant_id}", summary="A holder's unit blocks")
-async def get_holdings(parts: Parts, participant_id: str) -> Response:
+async def get_holdings(parts: Parts, participant_id: Id) -> Response:
     """Serial ranges by series and status; one serial is one tonne."""
     blocks = [
         {

@@ -13,12 +13,13 @@ from api import payloads
 from api.access import Caller
 from api.commands import JsonReply, RequestId, propose, record
 from api.components import Parts
-from api.inputs import FreezeInput, HaltInput, Id, ReleaseInput, ResumeInput
-from api.routes.market import Limit
+from api.forms import Cursor, Id, Limit, Number
+from api.inputs import FreezeInput, HaltInput, ReleaseInput, ResumeInput
 from api.routes.trading import OPEN, shown_order
+from api.strict_json import StrictRoute
 from engine.commands import FreezeUnits, HaltTrading, ReleaseUnits, ResumeTrading
 
-router = APIRouter(prefix="/regulator/v1", tags=["regulator"])
+router = APIRouter(prefix="/regulator/v1", tags=["regulator"], route_class=StrictRoute)
 
 
 @router.get("/orders", summary="Every order, newest first")
@@ -28,7 +29,7 @@ async def list_orders(
     is_open: Annotated[bool | None, Query(alias="open")] = None,
     participant_id: Id | None = None,
     instrument_id: Id | None = None,
-    before_order_id: Annotated[int | None, Query(ge=1)] = None,
+    before_order_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Open orders and those of the last trading days, of all participants."""
@@ -53,7 +54,7 @@ async def list_orders(
 async def list_trades(
     parts: Parts,
     participant_id: Id | None = None,
-    before_trade_id: Annotated[int | None, Query(ge=1)] = None,
+    before_trade_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Trades of the last trading days with buyer, seller, orders and fees."""
@@ -112,7 +113,7 @@ async def freeze(
 
 @router.post("/freezes/{freeze_id}/release", status_code=202, summary="Propose to end a freeze")
 async def release(
-    parts: Parts, caller: Caller, request_id: RequestId, freeze_id: int, order: ReleaseInput
+    parts: Parts, caller: Caller, request_id: RequestId, freeze_id: Number, order: ReleaseInput
 ) -> Response:
     """Gives the use of the units back."""
     act = ReleaseUnits(freeze_id, order.document)

@@ -8,8 +8,9 @@ from api.commands import JsonReply
 from api.components import Parts
 from api.inputs import LoginInput, PasswordInput
 from api.payloads import instant
+from api.strict_json import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["sessions"])
+router = APIRouter(prefix="/v1", tags=["sessions"], route_class=StrictRoute)
 
 
 @router.post("/sessions", status_code=201, summary="Log in")

@@ -1,25 +1,24 @@
 """Settlement, reconciliation and the journal, for operators and the venue's supervisors."""
 
 import asyncio
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api import payloads
 from api.access import Caller
 from api.commands import JsonReply, RequestId, carry_out
 from api.components import Components, Parts
-from api.inputs import Id
+from api.forms import After, Id, Limit, Number
 from api.money import cny
 from api.problems import Problem
-from api.routes.market import Limit
+from api.strict_json import StrictRoute
 from engine.commands import ReportPositions
 from exchange.faults import OutcomeUnknown
 from settlement.queries import Reconciliation
 
-router = APIRouter(prefix="/ops/v1", tags=["settlement"])
+router = APIRouter(prefix="/ops/v1", tags=["settlement"], route_class=StrictRoute)
 
 RUN_TIMEOUT_SECONDS = 120.0
 
@@ -45,7 +44,7 @@ async def run_settlement(parts: Parts, _caller: Caller) -> Response:
 async def list_instructions(
     parts: Parts,
     participant_id: Id | None = None,
-    after_trade_id: Annotated[int, Query(ge=0)] = 0,
+    after_trade_id: After = 0,
     limit: Limit = 100,
 ) -> Response:
     """Each with its state, ledger posting and registry transfer."""
@@ -102,7 +101,7 @@ async def list_reconciliations(parts: Parts, limit: Limit = 100) -> Response:
 
 
 @router.get("/reconciliations/{report_seq}", summary="One reconciliation with every break")
-async def get_reconciliation(parts: Parts, report_seq: int) -> Response:
+async def get_reconciliation(parts: Parts, report_seq: Number) -> Response:
     """Each break with its ids, what was expected and what was found."""
     return JsonReply(await _reconciliation(parts, report_seq))
 
@@ -114,7 +113,7 @@ async def get_journal(parts: Parts) -> Response:
 
 
 async def _reconciliation(parts: Components, report_seq: int) -> payloads.Payload:
-    found = await parts.books.reconciliation(report_seq) if report_seq > 0 else None
+    found = await parts.books.reconciliation(report_seq)
     if found is None:
         raise Problem("NOT_FOUND")
     return _shown(found)

@@ -6,9 +6,10 @@ from fastapi.responses import Response
 from api import payloads
 from api.commands import JsonReply
 from api.components import Parts
+from api.strict_json import StrictRoute
 from engine import ENGINE_VERSION
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=StrictRoute)
 
 
 @router.get("/livez", summary="Whether the process lives")

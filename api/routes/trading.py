@@ -9,17 +9,19 @@ from api import payloads
 from api.access import Caller, Principal
 from api.commands import JsonReply, RequestId, carry_out
 from api.components import Components, Parts
-from api.inputs import AmendInput, Id, OrderInput
+from api.forms import Cursor, Id, Limit, Number
+from api.inputs import AmendInput, OrderInput
 from api.money import parse_ticks, price
 from api.problems import InputProblem, Problem
-from api.routes.market import Limit, find_instrument
+from api.routes.market import find_instrument
+from api.strict_json import StrictRoute
 from engine import events as e
 from engine.codes import CancelReason, OrderStatus, Side
 from engine.commands import SYSTEM_ACTOR, AdvanceClock, AmendOrder, CancelOrder, EnterOrder
 from engine.released import Released
 from exchange.readmodel.views import OrderView
 
-router = APIRouter(prefix="/v1", tags=["trading"])
+router = APIRouter(prefix="/v1", tags=["trading"], route_class=StrictRoute)
 
 OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 
@@ -52,7 +54,7 @@ async def list_orders(
     *,
     is_open: Annotated[bool | None, Query(alias="open")] = None,
     instrument_id: Id | None = None,
-    before_order_id: Annotated[int | None, Query(ge=1)] = None,
+    before_order_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Open orders and those of the last trading days; `next` is the following page's cursor."""
@@ -86,14 +88,14 @@ async def get_by_client_id(parts: Parts, caller: Caller, client_order_id: Id) ->
 
 
 @router.get("/orders/{order_id}", summary="One of one's own orders")
-async def get_order(parts: Parts, caller: Caller, order_id: int) -> Response:
+async def get_order(parts: Parts, caller: Caller, order_id: Number) -> Response:
     """An open order, or a final one of the last trading days."""
     return JsonReply(shown_order(parts, _own_order(parts, caller, order_id)))
 
 
 @router.patch("/orders/{order_id}", summary="Amend an open order")
 async def amend_order(
-    parts: Parts, caller: Caller, request_id: RequestId, order_id: int, terms: AmendInput
+    parts: Parts, caller: Caller, request_id: RequestId, order_id: Number, terms: AmendInput
 ) -> Response:
     """A lower quantity at the same price keeps priority, anything else loses it.
 
@@ -112,7 +114,7 @@ async def amend_order(
 
 @router.delete("/orders/{order_id}", summary="Cancel what is left of an order")
 async def cancel_order(
-    parts: Parts, caller: Caller, request_id: RequestId, order_id: int
+    parts: Parts, caller: Caller, request_id: RequestId, order_id: Number
 ) -> Response:
     """Possible in every phase."""
     _own_order(parts, caller, order_id)
@@ -125,7 +127,7 @@ async def cancel_order(
 async def list_fills(
     parts: Parts,
     caller: Caller,
-    before_trade_id: Annotated[int | None, Query(ge=1)] = None,
+    before_trade_id: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Fills of the last trading days; `next` is the cursor of the following page."""

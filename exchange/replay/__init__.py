@@ -2,5 +2,6 @@
 
 from exchange.replay.report import ReplayReport
 from exchange.replay.runner import run
+from exchange.replay.scale import Progress
 
-__all__ = ["ReplayReport", "run"]
+__all__ = ["Progress", "ReplayReport", "run"]

@@ -66,10 +66,6 @@ class Comparison:
         self._earlier: list[int] = []
         self._open: dict[tuple[Side, int], tuple[int, int]] = {}
 
-    def forget(self) -> None:
-        """Start anew, with no row before."""
-        self._earlier, self._open = [], {}
-
     def accept(self, recorded: list[int]) -> None:
         """Take note of a row that agrees."""
         self._earlier = recorded

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from engine.codes import Side
 from engine.events import TradeExecuted
 from exchange.replay.lobster import Message
-from exchange.replay.queues import Contradiction, Queues
-from exchange.replay.report import ExecutionCounts, Kind
+from exchange.replay.queues import Queues
+from exchange.replay.report import Contradiction, ExecutionCounts, Kind
 from exchange.replay.scale import PriceScale
 from exchange.replay.venue import Venue
 

@@ -5,51 +5,26 @@ For each step (one message, or a run of executions that one incoming order expla
 2. do in the engine what the messages say,
 3. compare every row; within a run, with the book as the engine's trades leave it one by one.
 
-A halt may let the book cross until its auction; those rows are counted, not compared, and the
-book is adopted anew after them.
+A halt may let the book cross until its auction.  From the row that crosses it to the first sound
+row after trading has resumed, rows are counted, not played; that last one is adopted whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from engine.codes import Side
 from exchange.replay.adoption import Adoption
 from exchange.replay.comparison import EXTRA_LEVELS, Comparison, Shown, agrees, shown
 from exchange.replay.executions import Checked, Taker
-from exchange.replay.lobster import ADD, DELETE, EXECUTE, HALT, HIDDEN, REDUCE, Message, Row
-from exchange.replay.queues import Contradiction, Queues
-from exchange.replay.report import Disagreement, Kind, ReplayReport
+from exchange.replay.lobster import ADD, DELETE, EXECUTE, HALT, REDUCE, Message, Row
+from exchange.replay.queues import Queues
+from exchange.replay.report import Contradiction, Disagreement, Kind, ReplayReport
 from exchange.replay.scale import PriceScale, Survey
 from exchange.replay.sight import SIDES, is_crossed
 from exchange.replay.venue import CommandFailed, Venue, replay_rules
 
-MAX_RUN = 10_000
-"""Rows of one run of executions; a longer one is cut."""
-
 HALT_STATES = {-1: "trading halted", 0: "quoting resumed", 1: "trading resumed"}
 """What the price of a halt message means."""
 TRADING_RESUMED = 1
-
-
-def steps(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """The rows in steps: a run of executions at one instant on one side, or a single row.
-
-    Executions of hidden orders inside a run belong to it: the incoming order met them on its way.
-    """
-    step: list[Row] = []
-    for row in rows:
-        if step and not _continues(step, row.message):
-            yield step
-            step = []
-        step.append(row)
-    if step:
-        yield step
-
-
-def _continues(step: list[Row], message: Message) -> bool:
-    first = step[0].message
-    if first.type != EXECUTE or message.time_ns != first.time_ns or len(step) == MAX_RUN:
-        return False
-    return message.type == HIDDEN or (message.type == EXECUTE and message.side is first.side)
 
 
 class Player:
@@ -76,19 +51,17 @@ class Player:
         message = step[0].message
         if message.type == HALT:
             self._note_halt(message)
-        if self._is_in_auction(step):
-            return
         self._venue.set_time(message.time_ns)
-        try:
-            self._adoption.adopt(step)
-            if message.type in (ADD, REDUCE, DELETE):
-                self._follow(message)
-        except CommandFailed as failure:
-            self._refused(message, failure)
+        self._is_suspended |= self._is_halted and any(is_crossed(row.book) for row in step)
+        if self._is_suspended:
+            self._sit_out(step)
+            return
+        self._adopt(step)
         if message.type == EXECUTE:
             for part in self._parts(step):
                 self._execute(part)
         else:
+            self._follow(message)
             self._compare_with_engine(step[0])
 
     def finish(self) -> None:
@@ -109,26 +82,39 @@ class Player:
         state = HALT_STATES.get(message.price, f"unknown halt state {message.price}")
         self._report.note(f"row {message.row}: {state}")
 
-    def _is_in_auction(self, step: list[Row]) -> bool:
-        """Whether the step belongs to a halt whose book is, or has been, crossed."""
-        is_crossing = any(is_crossed(row.book) for row in step)
-        if self._is_suspended and not self._is_halted and not is_crossing:
-            self._is_suspended = False
+    def _sit_out(self, step: list[Row]) -> None:
+        """Count a step of a crossed halt; adopt the book of the first row that is sound again."""
+        self._report.rows_in_halt += len(step)
+        for row in step:
+            self._report.executions.in_halt += row.message.type == EXECUTE
+            self._queues.see(row.message)
+        message, book = step[-1]
+        self._is_suspended = self._is_halted or is_crossed(book)
+        if not self._is_suspended:
             self._adoption.forget()
-            self._comparison.forget()
-        elif self._is_halted and is_crossing:
-            self._is_suspended = True
-        if self._is_suspended:
-            self._report.rows_in_halt += len(step)
-            for row in step:
-                self._report.executions.in_halt += row.message.type == EXECUTE
-                self._queues.see(row.message)
-        return self._is_suspended
+            self._adopt([Row(message._replace(type=HALT), book)])
+            self._comparison.accept(book)
 
     # --- messages --------------------------------------------------------------------------------
 
+    def _adopt(self, step: list[Row]) -> None:
+        try:
+            self._adoption.adopt(step)
+        except CommandFailed as failure:
+            self._refused(step[0].message, failure)
+
     def _follow(self, message: Message) -> None:
-        """Do what a message says of an order."""
+        """Do what a message says of an order; hidden executions, crosses and halts change none."""
+        if message.type not in (ADD, REDUCE, DELETE):
+            return
+        try:
+            self._change(message)
+        except CommandFailed as failure:
+            self._refused(message, failure)
+        self._contradicted(message, self._queues.contradictions)
+        self._queues.contradictions.clear()
+
+    def _change(self, message: Message) -> None:
         ticks = self._scale.ticks_of[message.price]
         if message.type == ADD:
             self._queues.join(message, ticks)
@@ -140,8 +126,6 @@ class Player:
             self._queues.reduce(message, ticks)
         else:
             self._queues.delete(message, ticks)
-        self._contradicted(message, self._queues.contradictions)
-        self._queues.contradictions.clear()
 
     def _parts(self, step: list[Row]) -> Iterator[list[Row]]:
         """A run, cut around executions for which Queues.reveal must first see to the level."""

@@ -14,25 +14,13 @@ What a message says against this is kept as a Contradiction; the message is then
 as it can be.
 """
 
-from dataclasses import dataclass
-
 from exchange.replay.adopted import Adopted, Block, Names, Place
 from exchange.replay.lobster import Message
-from exchange.replay.report import Kind
+from exchange.replay.report import Contradiction, Kind
 from exchange.replay.venue import Venue
 
 ABOVE_ALL_IDS = 10**18
 """Ceiling of adopted orders as long as no id is known to be newer."""
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """What a message says that cannot be so."""
-
-    kind: Kind
-    recorded: str
-    engine: str
-    why: str
 
 
 class Queues:

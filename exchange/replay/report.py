@@ -25,6 +25,16 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """What a message says that cannot be so, or how the engine's trade for it differs."""
+
+    kind: Kind
+    recorded: str
+    engine: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Disagreement:
     """One way in which a recorded row and the engine differ, and why."""
 
@@ -161,7 +171,7 @@ class ReplayReport:
             lines.append(
                 (
                     "halts",
-                    f"{self.rows_in_halt} rows with a crossed book in a halt not compared,"
+                    f"{self.rows_in_halt} rows of halts that crossed the book not compared,"
                     f" {done.in_halt} executions in them not checked",
                 )
             )

@@ -5,9 +5,10 @@ from time import perf_counter
 
 from engine.faults import InvariantBroken
 from exchange.replay.lobster import InputFault, read_rows
-from exchange.replay.player import Player, steps
+from exchange.replay.player import Player
 from exchange.replay.report import Disagreement, Kind, ReplayReport
 from exchange.replay.scale import PROGRESS_ROWS, Progress, survey
+from exchange.replay.steps import steps
 
 INVARIANT_ROWS = 50_000
 """Rows between two checks of the engine's invariants; one more at the end."""

@@ -32,7 +32,8 @@ class Survey:
     levels: int = 0
     prices: set[int] = field(default_factory=set)
     first_id: int | None = None
-    """The first order id given out in the recorded time; None if none is."""
+    """An id given out early in the recorded time: what rested before has lower ones; None if no
+    id is known to be."""
 
 
 def survey(messages: Path, orderbook: Path, progress: Progress) -> Survey:
@@ -59,15 +60,19 @@ def survey(messages: Path, orderbook: Path, progress: Progress) -> Survey:
 
 
 class _FirstId:
-    """Finds the first add that is no late joiner.
+    """Finds an early add that is no late joiner.
 
     Ids grow with time, but orders entered before the recording may join the book inside it, many
     at one instant with ids up and down (the opening cross).  So an instant whose adds do not
-    ascend is a joining; the first add of the first other instant is an order of the recorded time.
+    ascend is a joining.  A joining of which only one order is seen looks like any instant: the
+    first that ascends is not trusted, the second is.
     """
+
+    TRUSTED_INSTANT = 2
 
     def __init__(self) -> None:
         self._found: int | None = None
+        self._ascending = 0
         self._highest = -1
         self._time_ns = -1
         self._ids: list[int] = []
@@ -85,9 +90,11 @@ class _FirstId:
         return self._found
 
     def _close_instant(self) -> None:
-        if self._ids and self._found is None:
+        if self._ids:
             if self._ids == sorted(self._ids) and self._ids[0] > self._highest:
-                self._found = self._ids[0]
+                self._ascending += 1
+                if self._ascending == self.TRUSTED_INSTANT:
+                    self._found = self._ids[0]
             self._highest = max(self._highest, *self._ids)
         self._ids = []
 

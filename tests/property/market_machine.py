@@ -108,7 +108,7 @@ class MarketMachine(RuleBasedStateMachine):
     def trade(self, what: str, orders: list[Terms], lots: int) -> None:
         self._open()
         for who, side, price, quantity, time_in_force in orders:
-            terms = {"time_in_force": time_in_force, "instrument": what}
+            terms: dict[str, Any] = {"time_in_force": time_in_force, "instrument": what}
             self.driver.order(who, side, quantity * lots, price, **terms)
 
     @rule(orders=bursts)

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.property.market_machine import MarketMachine
 from tests.seeded import FIRST_SEED
 
-EXAMPLES = int(os.environ.get("JINGTAN_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("JINGTAN_EXAMPLES", "400"))
 STEPS = int(os.environ.get("JINGTAN_STEPS", "50"))
 
 

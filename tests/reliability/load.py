@@ -116,7 +116,7 @@ class Load:
         return self.accepted / max(self._last_answer_at - self._started_at, 0.001)
 
     async def _trade(self, trader: Trader, prefix: str) -> None:
-        chance = random.Random(self._chance.random())  # noqa: S311 - chance for tests
+        chance = random.Random(self._chance.random())
         open_orders: list[Entered] = []
         async with Connection(self._port, trader.token) as connection:
             for number in self._turns():

@@ -14,7 +14,7 @@ HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 
 
-class ConnectionLost(Exception):  # noqa: N818 - says what is the case
+class ConnectionLost(Exception):
     """No answer came; whether the request took effect is not known."""
 
 

@@ -12,8 +12,6 @@ from settlement.consumer import Settlement
 from tests.settlement.conftest import connect_as, fund, rows
 from tests.settlement.world import Market
 
-pytestmark = pytest.mark.asyncio
-
 BOUNDARIES_AT_LEAST = 20
 
 

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,8 +12,6 @@ from settlement.reconciliation import reconcile
 from settlement.registry.embedded import EmbeddedRegistry
 from tests.settlement.conftest import fund, rows
 from tests.settlement.world import BEA, Market
-
-pytestmark = pytest.mark.asyncio
 
 SCHEMAS = {
     "settlement": (
@@ -281,7 +278,8 @@ async def test_every_damage_is_found_with_its_ids(
     books: AsyncEngine, superuser: AsyncEngine, market: Market
 ) -> None:
     seq, report = await settle_a_day(books, market)
-    causes = dict(await rows(books, "SELECT cause, posting_id FROM settlement.posting"))
+    posted = await rows(books, "SELECT cause, posting_id FROM settlement.posting")
+    posting_ids = {f"{{{cause}}}": str(posting_id) for cause, posting_id in posted}
     missed = {}
     for name, damage in DAMAGES.items():
         async with superuser.connect() as connection:
@@ -290,10 +288,7 @@ async def test_every_damage_is_found_with_its_ids(
                 result = await connection.execute(text(statement))
                 assert result.rowcount != 0, (name, statement)
             found = await find_breaks(connection, seq, report)
-        expected = {
-            (kind, str(causes[named[1:-1]]) if named.startswith("{") else named)
-            for kind, named in damage.breaks
-        }
+        expected = {(kind, posting_ids.get(named, named)) for kind, named in damage.breaks}
         if not expected <= found:
             missed[name] = expected - found
     assert missed == {}

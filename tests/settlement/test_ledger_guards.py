@@ -1,13 +1,10 @@
 """The books defend themselves: what the database refuses, whoever asks (RELIABILITY E2)."""
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.consumer import Settlement
 from tests.settlement.conftest import execute, fund, refusal, rows
 from tests.settlement.world import Market
-
-pytestmark = pytest.mark.asyncio
 
 NOT_GRANTED = "42501"
 APPEND_ONLY = "JT004"
@@ -176,7 +173,7 @@ async def test_each_posting_of_a_statement_must_be_covered_when_it_happens(
     await fund(books, market, settlement)
     late = post("test:1", ("B", "cash", -100_000_010), ("C", "cash", 100_000_010))
     cover = post("test:2", ("C", "cash", -20), ("B", "cash", 20))
-    together = f"""
+    together = """
         WITH p AS (
             INSERT INTO settlement.posting (cause, kind, seq, trading_day, timestamp_ns,
                                             entry_count)

@@ -68,7 +68,8 @@ def test_answers_to_own_requests_are_found(market: Market) -> None:
 def test_a_quarantined_request_is_answered_by_its_quarantine(market: Market) -> None:
     body = RefuseRequest(1, SYSTEM_ACTOR, REQUEST, "")
     market.append(RequestQuarantined(1, SYSTEM_ACTOR, REQUEST), body=body)
-    market.append(RequestQuarantined(2, "A", "order-1"), body=body)
+    market.append(RequestQuarantined(2, SYSTEM_ACTOR, "other"), body=body)
+    market.append(RequestQuarantined(3, "op-1", REQUEST), body=body)
     assert read_batch(market.records, 0, 0).answers == (Answer(REQUEST, 2, QUARANTINED),)
 
 

@@ -1,6 +1,8 @@
 """The consumer as a long-running task: it waits outages out, and stops when told to."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,15 +11,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from engine.released import Released
+from exchange.embedded import EmbeddedPostgres
+from migrations.upgrade import upgrade
 from settlement.consumer import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Settlement
 from settlement.movements import FeedBroken
 from settlement.ports import TemporarilyUnavailable
 from settlement.queries import SettlementQueries
-from tests.settlement.conftest import execute, fund, issue, rows
+from tests.settlement.conftest import connect_as, execute, fund, issue, rows
 from tests.settlement.world import BEA, Market
 
-pytestmark = pytest.mark.asyncio
-
+WAIT_S = 120
 CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -64,7 +67,7 @@ async def running(settlement: Settlement) -> AsyncIterator["asyncio.Task[None]"]
 
 
 async def reach(settlement: Settlement, seq: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while settlement.watermark() < seq:
             await asyncio.sleep(0.01)
 
@@ -123,6 +126,31 @@ async def test_a_database_that_is_away_is_waited_for_with_growing_pauses(
     assert pauses.taken_ms[:10] == doubling
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGQUIT])
+async def test_it_outlives_its_database_server(
+    postgres: EmbeddedPostgres, market: Market, how: signal.Signals
+) -> None:
+    await upgrade(postgres.dsn)
+    books = connect_as(postgres.dsn, "jingtan_settlement")
+    settlement = Settlement(books, market, market, batch_records=2)
+    await fund(books, market, settlement)
+    for _ in range(400):
+        market.trade("B", "A", 1)
+    half = market.seq - 200
+    watching = asyncio.create_task(postgres.watch())
+    async with running(settlement):
+        await reach(settlement, half)
+        assert postgres.postmaster_pid is not None
+        assert settlement.watermark() < market.seq
+        os.kill(postgres.postmaster_pid, how)
+        await reach(settlement, market.seq)
+    query = "SELECT count(*), count(DISTINCT cause) FROM settlement.posting WHERE kind = 'trade'"
+    assert await rows(books, query) == [(400, 400)]
+    await books.dispose()
+    await postgres.stop()
+    await watching
+
+
 async def test_an_unreadable_feed_and_a_silent_market_are_waited_for(books: AsyncEngine) -> None:
     market, pauses = BrokenFeed(), Pauses()
     settlement = Settlement(books, market, market, pause=pauses)
@@ -167,6 +195,6 @@ async def test_catch_up_waits_for_what_is_not_released_yet(
     market.credit("A", 5)
     market.credit("A", 5)
     await market.wake()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         await waiting
     assert settlement.watermark() == 3

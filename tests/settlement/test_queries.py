@@ -1,6 +1,5 @@
 """Reading the books, as the reader's role."""
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from settlement.consumer import Settlement
@@ -10,8 +9,6 @@ from settlement.queries import Balance, SettlementQueries, StatementEntry, Statu
 from settlement.registry.embedded import Holding
 from tests.settlement.conftest import fund
 from tests.settlement.world import BEA, DAY, Market
-
-pytestmark = pytest.mark.asyncio
 
 
 async def test_empty_books_read_as_empty(reading: SettlementQueries) -> None:

@@ -81,7 +81,7 @@ BREAKS = {
     "units in ledger and registry alike": (
         changed(
             balances=BALANCES | {units_account("A", BEA): 31, registry_account(BEA): -31},
-            locked=BOOKS.locked | {("A", BEA): 31},
+            locked={("A", BEA): 31, ("B", PCER): 4},
         ),
         [Break("units_differ", {"participant_id": "A", "series_id": BEA}, 30, 31)],
     ),

@@ -6,10 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from settlement.ports import SeriesTotals, TransferKind, TransferRequest, UnitStatus
 from settlement.registry.blocks import NOT_ENOUGH_UNITS
 from settlement.registry.embedded import EmbeddedRegistry, Holding, KeyReused
-from tests.settlement.conftest import issue, refusal, rows
+from tests.settlement.conftest import execute, issue, refusal, rows
 from tests.settlement.world import BEA, PCER
-
-pytestmark = pytest.mark.asyncio
 
 HELD, LOCKED = UnitStatus.HELD, UnitStatus.LOCKED
 NOT_CONSERVED = "JT007"
@@ -49,6 +47,12 @@ async def test_each_issue_counts_on_with_fresh_serials(books: AsyncEngine) -> No
             SeriesTotals(BEA, 150, {HELD: 150}),
             SeriesTotals(PCER, 7, {HELD: 7}),
         ]
+
+
+async def test_a_series_without_units_has_totals_of_nothing(books: AsyncEngine) -> None:
+    await execute(books, "INSERT INTO registry.series (series_id) VALUES ('BEA-2024')")
+    async with books.connect() as connection:
+        assert await EmbeddedRegistry(connection).totals() == [SeriesTotals(BEA, 0, {})]
 
 
 async def test_an_issue_with_the_same_key_happens_once(books: AsyncEngine) -> None:

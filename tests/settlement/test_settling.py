@@ -13,8 +13,6 @@ from settlement.registry.blocks import NOT_ENOUGH_UNITS
 from tests.settlement.conftest import fund, issue, rows
 from tests.settlement.world import BEA, Market
 
-pytestmark = pytest.mark.asyncio
-
 
 async def ledger(reading: SettlementQueries) -> dict[tuple[str, str], int]:
     balances = await reading.balances() + await reading.house_balances()
@@ -147,7 +145,9 @@ async def test_a_deposit_is_locked_posted_and_confirmed(
     deposit_id = market.request_deposit("A", 60)
     await settlement.catch_up(market.seq)
     request_id = f"settle:deposit-{deposit_id}:locked"
-    assert market.submitted == [(request_id, ConfirmUnitDeposit(deposit_id, True, ""))]
+    assert market.submitted == [
+        (request_id, ConfirmUnitDeposit(deposit_id, is_locked=True, refusal=""))
+    ]
     assert await ledger(reading) == {("A", BEA): 60}
     await settlement.catch_up(market.seq)
     assert (await reading.status()).owed_commands == 0
@@ -162,9 +162,9 @@ async def test_a_deposit_that_the_registry_refuses_posts_nothing(
     assert market.submitted == [
         (
             f"settle:deposit-{first}:refused",
-            ConfirmUnitDeposit(first, False, NOT_ENOUGH_UNITS),
+            ConfirmUnitDeposit(first, is_locked=False, refusal=NOT_ENOUGH_UNITS),
         ),
-        (f"settle:deposit-{second}:locked", ConfirmUnitDeposit(second, True, "")),
+        (f"settle:deposit-{second}:locked", ConfirmUnitDeposit(second, is_locked=True, refusal="")),
     ]
     assert await ledger(reading) == {("A", BEA): 100}
 

@@ -15,8 +15,6 @@ from settlement.queries import SettlementQueries
 from tests.market_driver import INSTRUMENT, MarketDriver, admit, found, list_instrument
 from tests.settlement.conftest import issue
 
-pytestmark = pytest.mark.asyncio
-
 TRADERS = ("A", "B", "C", "D")
 CASH_FEN = 10_000_000_00
 ISSUED, DEPOSITED = 50_000, 20_000

@@ -1,0 +1,1 @@
+"""Replays of recorded order flow, against recordings of a naive book."""

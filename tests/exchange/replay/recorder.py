@@ -61,7 +61,7 @@ class Recorder:
         book, side = self.tape.book, self.random.choice((BUY, SELL))
         own, other = book.best(side), book.best(-side)
         anchor = own if own is not None else (other or FIRST_PRICE) - 4 * side * TICK
-        price = anchor + side * TICK * (1 - min(int(self.random.expovariate(0.3)), 40))
+        price = anchor + side * TICK * (1 - min(int(self.random.expovariate(0.1)), 40))
         if other is not None and side * (other - price) <= 0:
             price = other - side * TICK
         return order_id, self.random.choice((1, 7, 50, 100, 100, 100, 200, 300)), price, side
