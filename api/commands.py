@@ -49,7 +49,7 @@ async def idempotency_key(
     if given is None:
         return uuid4().hex
     if _KEY.fullmatch(given) is None:
-        raise InputProblem("INPUT_INVALID", "/header/Idempotency-Key")
+        raise InputProblem("IDEMPOTENCY_KEY_MALFORMED", "/header/Idempotency-Key")
     return given
 
 

@@ -63,6 +63,25 @@ EDGE_CODES: dict[str, EdgeCode] = {
         Words("Prices are whole multiples of {tick} CNY.", "Round the price to the tick."),
         Words("价格须为 {tick} 元的整数倍。", "请按最小变动价位调整价格。"),
     ),
+    "IDEMPOTENCY_KEY_MALFORMED": EdgeCode(
+        422,
+        Words(
+            "An Idempotency-Key is 1 to 36 of A-Z a-z 0-9 _ -.",
+            "Send such a key, a fresh one for each act.",
+        ),
+        Words(
+            "Idempotency-Key 须为 1 至 36 个字符：A-Z a-z 0-9 _ -。",
+            "请使用符合格式的编号，每次操作使用新编号。",
+        ),
+    ),
+    "PARAMETER_TYPE_INVALID": EdgeCode(
+        422,
+        Words(
+            "The rule parameter {name} does not take such a value.",
+            "Send a value of the kind that GET /v1/rules shows.",
+        ),
+        Words("规则参数 {name} 不接受此类取值。", "请参照 GET /v1/rules 中的取值类型。"),
+    ),
     "CALENDAR_SPAN_INVALID": EdgeCode(
         422,
         Words(

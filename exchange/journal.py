@@ -5,13 +5,14 @@ from prev to the batch's last seq under our epoch, and feeds the INSERT: whoever
 inserts nothing.  Rows are never changed (a trigger refuses it).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import msgspec
 
 from engine import ENGINE_VERSION
 from exchange.faults import JournalBroken, LeaseLost
+from exchange.statements import timely
 
 SCHEMA_VERSION = 1
 LEASE_SECONDS = 2
@@ -78,33 +79,36 @@ class Journal:
     async def append(self, epoch: int, previous_seq: int, rows: Sequence[Row]) -> None:
         """Make rows durable in one statement.
 
-        Raises LeaseLost if the lease moved; OSError or asyncpg errors if the result is unknown.
+        Raises LeaseLost if the lease row is not where it was (an earlier try of the same rows may
+        have moved it); UNKNOWN_RESULT if the result is unknown.
         """
         last = rows[-1]
-        status = await self._pool.execute(
-            _APPEND,
-            last.seq,
-            last.chain,
-            epoch,
-            previous_seq,
-            ENGINE_VERSION,
-            SCHEMA_VERSION,
-            [row.seq for row in rows],
-            [row.timestamp_ns for row in rows],
-            [row.trading_day for row in rows],
-            [row.command for row in rows],
-            [row.events for row in rows],
-            [row.chain for row in rows],
-            LEASE_SECONDS,
-        )
+        async with timely(self._pool) as connection:
+            status = await connection.execute(
+                _APPEND,
+                last.seq,
+                last.chain,
+                epoch,
+                previous_seq,
+                ENGINE_VERSION,
+                SCHEMA_VERSION,
+                [row.seq for row in rows],
+                [row.timestamp_ns for row in rows],
+                [row.trading_day for row in rows],
+                [row.command for row in rows],
+                [row.events for row in rows],
+                [row.chain for row in rows],
+                LEASE_SECONDS,
+            )
         if status != f"INSERT 0 {len(rows)}":
             raise LeaseLost(f"epoch {epoch} no longer holds the lease after seq {previous_seq}")
 
     async def head(self) -> Head:
         """The lease row, after any statement still in flight on it has ended."""
-        row = await self._pool.fetchrow(
-            "SELECT epoch, last_seq, last_chain FROM exchange.lease WHERE id = 1 FOR UPDATE"
-        )
+        async with timely(self._pool) as connection:
+            row = await connection.fetchrow(
+                "SELECT epoch, last_seq, last_chain FROM exchange.lease WHERE id = 1 FOR UPDATE"
+            )
         if row is None:
             raise JournalBroken(0, "the lease row is missing")
         return Head(row["epoch"], row["last_seq"], row["last_chain"])
@@ -127,13 +131,6 @@ class Journal:
         )
         return [Row(*row) for row in rows]
 
-    async def stream_after(self, seq: int, page: int = 5_000) -> AsyncIterator[Row]:
-        """All rows after seq, ascending, a page at a time."""
-        while rows := await self.read_after(seq, page):
-            for row in rows:
-                yield row
-            seq = rows[-1].seq
-
     async def first_broken_link(self, up_to_seq: int, tag: bytes) -> int | None:
         """The first seq <= up_to_seq whose chain value or number is wrong, checked in SQL."""
         found: int | None = await self._pool.fetchval(_FIRST_BROKEN_LINK, up_to_seq, tag)
@@ -141,18 +138,19 @@ class Journal:
 
     async def quarantine(self, epoch: int, after_seq: int, case: "QuarantineCase") -> None:
         """Keep a command that broke an invariant, for the restart to refuse."""
-        await self._pool.execute(
-            "INSERT INTO exchange.quarantine"
-            " (epoch, after_seq, scope, request_id, instrument_id, command, error)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            epoch,
-            after_seq,
-            case.scope,
-            case.request_id,
-            case.instrument_id,
-            case.command,
-            case.error,
-        )
+        async with timely(self._pool) as connection:
+            await connection.execute(
+                "INSERT INTO exchange.quarantine"
+                " (epoch, after_seq, scope, request_id, instrument_id, command, error)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                epoch,
+                after_seq,
+                case.scope,
+                case.request_id,
+                case.instrument_id,
+                case.command,
+                case.error,
+            )
 
     async def quarantined_after(self, quarantine_id: int) -> list[tuple[int, "QuarantineCase"]]:
         """Cases with a larger id, ascending."""

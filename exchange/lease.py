@@ -7,9 +7,11 @@ epoch; from then on no statement of an earlier epoch can append (see exchange/jo
 import asyncio
 
 import asyncpg
+import structlog
 
 from exchange.faults import LeaseLost
 from exchange.journal import LEASE_SECONDS, Head
+from exchange.statements import timely
 
 CLAIM_POLL_SECONDS = 0.1
 RENEW_SECONDS = LEASE_SECONDS / 4
@@ -27,6 +29,8 @@ UPDATE exchange.lease SET expires_at = clock_timestamp() + make_interval(secs =>
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
 
+log = structlog.get_logger()
+
 
 class Lease:
     """Claims, keeps and gives back the right to write."""
@@ -35,26 +39,39 @@ class Lease:
         self._pool = pool
 
     async def claim(self, holder: str) -> Head:
-        """Wait until the lease is free, take it under a new epoch; returns the journal's end."""
+        """Wait until the lease is free, take it under a new epoch; returns the journal's end.
+
+        Raises UNKNOWN_RESULT.
+        """
+        is_waiting = False
         while True:
-            row = await self._pool.fetchrow(_CLAIM, holder, LEASE_SECONDS)
+            async with timely(self._pool) as connection:
+                row = await connection.fetchrow(_CLAIM, holder, LEASE_SECONDS)
             if row is not None:
                 return Head(*row)
+            if not is_waiting:
+                log.info("waiting_for_the_lease", held_by=await self.holder())
+                is_waiting = True
             await asyncio.sleep(CLAIM_POLL_SECONDS)
 
     async def renew(self, epoch: int) -> int:
-        """Keep the lease; returns the database's time in UTC microseconds."""
-        database_us: int | None = await self._pool.fetchval(_RENEW, epoch, LEASE_SECONDS)
+        """Keep the lease; returns the database's time in UTC microseconds.
+
+        Raises LeaseLost if another process has claimed it; UNKNOWN_RESULT.
+        """
+        async with timely(self._pool) as connection:
+            database_us: int | None = await connection.fetchval(_RENEW, epoch, LEASE_SECONDS)
         if database_us is None:
             raise LeaseLost(f"epoch {epoch} no longer holds the lease")
         return database_us
 
     async def release(self, epoch: int) -> None:
         """Give the lease back, so that the next leader need not wait."""
-        await self._pool.execute(
-            "UPDATE exchange.lease SET expires_at = '-infinity' WHERE id = 1 AND epoch = $1",
-            epoch,
-        )
+        async with timely(self._pool) as connection:
+            await connection.execute(
+                "UPDATE exchange.lease SET expires_at = '-infinity' WHERE id = 1 AND epoch = $1",
+                epoch,
+            )
 
     async def holder(self) -> str:
         """Who holds or last held the lease."""

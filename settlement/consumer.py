@@ -102,7 +102,7 @@ class Settlement:
 
     async def _look(self) -> None:
         async with self._engine.connect() as connection:
-            self._owed = []
+            self._owed = await outbox.read_open(connection)
             self._watermark = await read_watermark(connection)
 
     async def _settle(self, records: list[Released]) -> None:

@@ -28,7 +28,7 @@ class ReleasedFeed(Protocol):
         """
 
     async def wait_beyond(self, seq: int) -> None:
-        """Return when a record after seq may be there."""
+        """Return when a record after seq may be there.  Raises TemporarilyUnavailable."""
 
 
 class CommandPort(Protocol):

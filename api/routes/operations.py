@@ -222,7 +222,7 @@ def changed_rules(current: RuleVersion, change: RulesInput) -> RuleVersion:
         try:
             msgspec.convert(values | {name: value}, Rules)
         except msgspec.ValidationError as fault:
-            raise InputProblem("INPUT_INVALID", f"changes/{name}") from fault
+            raise InputProblem("PARAMETER_TYPE_INVALID", f"changes/{name}", name=name) from fault
     rules = msgspec.convert(values | change.changes, Rules)
     sources = current.sources | dict.fromkeys(
         change.changes, Source(change.source_status, change.basis)

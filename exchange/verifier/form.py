@@ -2,8 +2,8 @@
 
 Canonical is: UTF-8; object keys sorted and unique; no space outside strings; integers only, without
 leading zeros, plus sign or -0; in strings, quote and backslash escaped, control characters as
-\\b \\f \\n \\r \\t or \\u00xx in lower case, and everything else as it is.  Each value has exactly one
-canonical text.
+\\b \\f \\n \\r \\t or \\u00xx in lower case, and everything else as it is.
+Each value has exactly one canonical text.
 """
 
 import json
@@ -13,8 +13,6 @@ _known_orders: set[tuple[str, ...]] = {()}
 """Key sequences that were found sorted and unique; as many as the journal has kinds of objects."""
 
 _MOST_KNOWN_ORDERS = 10_000
-_REWRITABLE = ("\\", " ", "\n", "\t", "\r", "-0")
-"""What a text has if its strings, spaces or integers may not be in their canonical form."""
 
 
 class NotCanonical(ValueError):
@@ -26,15 +24,23 @@ def parse(payload: bytes) -> Any:
     try:
         text = payload.decode()
         value, end = _decoder.raw_decode(text)
+        is_rewritten = _has_choices(text) and _encoder.encode(value) != text
     except NotCanonical:
         raise
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"not JSON: {error}") from error
     if end != len(text):
         raise NotCanonical(f"not JSON: something follows at character {end}")
-    if any(mark in text for mark in _REWRITABLE) and _encoder.encode(value) != text:
+    if is_rewritten:
         raise NotCanonical("spaces, escapes or numbers are not in their canonical form")
     return value
+
+
+def _has_choices(text: str) -> bool:
+    """Whether a string, a space or an integer in valid JSON may have another, canonical text."""
+    return (
+        "\\" in text or " " in text or "-0" in text or "\n" in text or "\t" in text or "\r" in text
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -61,13 +61,13 @@ async def attempt(market: MarketApi, login: str, route: Route) -> Json:
     return problem(response) if response.is_error else {"code": ""}
 
 
-def test_every_route_has_a_row_and_every_row_a_route(shared_market: MarketApi) -> None:
+async def test_every_route_has_a_row_and_every_row_a_route(shared_market: MarketApi) -> None:
     paths = shared_market.app.openapi()["paths"]
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert routes == set(POLICY) == set(MATRIX)
 
 
-def test_no_route_is_hidden_from_the_documentation(shared_market: MarketApi) -> None:
+async def test_no_route_is_hidden_from_the_documentation(shared_market: MarketApi) -> None:
     served = {
         (method, route.path)
         for router in ROUTERS
@@ -83,7 +83,7 @@ def test_no_route_is_hidden_from_the_documentation(shared_market: MarketApi) -> 
     }
 
 
-def test_the_policy_says_what_the_matrix_says() -> None:
+async def test_the_policy_says_what_the_matrix_says() -> None:
     roles = dict(zip(LETTERS, Role, strict=False))
     expected = {
         route: None if letters == "*" else {roles[letter] for letter in letters}
@@ -167,7 +167,7 @@ OWNED = [
 OWN_ROUTES = {route for route, access in POLICY.items() if access.ownership is Ownership.OWN}
 
 
-def test_owned_routes_with_an_id_are_all_tried() -> None:
+async def test_owned_routes_with_an_id_are_all_tried() -> None:
     named = {(method, path) for method, path, _ in OWNED}
     assert {route for route in OWN_ROUTES if "{" in route[1]} == named
 

@@ -154,6 +154,7 @@ def test_a_key_is_issued_by_two_people_and_revoked_by_one() -> None:
         ({"public_key": "ab" * 31}, "KEY_INVALID", "public_key"),
         ({"public_key": "AB" * 32}, "KEY_INVALID", "public_key"),
         ({"public_key": "zz" * 32}, "KEY_INVALID", "public_key"),
+        ({"public_key": KEY.public_key}, "KEY_INVALID", "public_key"),
         ({"person_id": "nobody"}, "PERSON_HAS_NO_ROLE", "actor"),
         ({"person_id": "system"}, "PERSON_HAS_NO_ROLE", "actor"),
     ],
@@ -161,7 +162,7 @@ def test_a_key_is_issued_by_two_people_and_revoked_by_one() -> None:
 def test_an_unfit_key_is_refused(changed: dict[str, Any], reason: str, field: str) -> None:
     market = open_market()
     market.act(KEY)
-    act = replace(KEY, **({"key_id": "key-2"} | changed))
+    act = replace(KEY, **({"key_id": "key-2", "public_key": "cd" * 32} | changed))
     (event,) = market.send("op-1", c.ProposeAct(act, "please"))
     assert (reason, field) == (event.reason, event.field)
 

@@ -123,5 +123,5 @@ def test_a_released_step_carries_its_command_and_events() -> None:
 def test_roles_and_keys_survive_a_restart() -> None:
     market = busy_market()
     market.restart()
-    assert market.market.keys == {"key-1": "trader-A"}
+    assert market.market.keys["key-1"].person_id == "trader-A"
     assert market.market.access["trader-A"].role is Role.TRADER

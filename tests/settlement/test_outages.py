@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from engine.commands import AnyCommand
 from engine.released import Released
 from exchange.embedded import EmbeddedPostgres
 from migrations.upgrade import upgrade
@@ -54,6 +55,20 @@ class BrokenFeed(Market):
             raise TemporarilyUnavailable("the feed is not there")
         found = await super().read_after(seq, limit)
         return [record for record in found if record.seq != self.loses]
+
+
+class Witness(Market):
+    """A market that looks, from outside, whether what it is told is committed already."""
+
+    def __init__(self, onlooker: AsyncEngine) -> None:
+        super().__init__()
+        self._onlooker = onlooker
+        self.committed: list[bool] = []
+
+    async def submit(self, request_id: str, body: AnyCommand) -> None:
+        owed = await rows(self._onlooker, "SELECT request_id FROM settlement.outbox")
+        self.committed.append((request_id,) in owed)
+        await super().submit(request_id, body)
 
 
 @asynccontextmanager
@@ -161,6 +176,15 @@ async def test_an_unreadable_feed_and_a_silent_market_are_waited_for(books: Asyn
         await reach(settlement, market.seq + 1)
     assert len(pauses.taken_ms) == 5
     assert len(market.submitted) == 1
+
+
+async def test_the_market_is_told_only_what_is_committed(
+    books: AsyncEngine, superuser: AsyncEngine
+) -> None:
+    market = Witness(superuser)
+    await fund(books, market, Settlement(books, market, market))
+    await Settlement(books, market, market).catch_up(market.report())
+    assert market.committed == [True, True]
 
 
 async def test_a_feed_with_a_gap_stops_it_and_posts_nothing(

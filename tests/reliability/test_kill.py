@@ -1,0 +1,41 @@
+"""A1: kill -9 of the real server under REST and WebSocket load loses, doubles and invents nothing.
+
+JINGTAN_KILLS sets the number of kills; JINGTAN_SEED repeats a run's random choices.
+"""
+
+import os
+from collections.abc import Callable
+
+from tests.reliability.kills import OFFERED_RATE, kill_once, open_market
+from tests.reliability.markets import Market
+from tests.reliability.tally import Tally, percentile
+from tests.seeded import FIRST_SEED, seeded
+
+ROW = "A1"
+KILLS = int(os.environ.get("JINGTAN_KILLS", "10"))
+KILLS_PER_MARKET = 25
+QUIET_EVERY = 5
+ATTEMPTS_PER_KILL = 2
+
+
+async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_restart(
+    new_market: Callable[[], Market], tally: Tally
+) -> None:
+    chance = seeded(FIRST_SEED)
+    attempts = 0
+    while tally.trials < KILLS:
+        market = new_market()
+        killed = await open_market(market, chance)
+        tally.notes["offered per second"] = f"closed loop, at least {OFFERED_RATE}"
+        tally.notes["calibrated rate"] = round(killed.calibrated_rate)
+        tally.notes["minimum rate"] = round(killed.minimum_rate)
+        goal = min(KILLS, tally.trials + KILLS_PER_MARKET)
+        while tally.trials < goal:
+            attempts += 1
+            assert attempts <= ATTEMPTS_PER_KILL * KILLS, "the load never reached its minimum"
+            await kill_once(killed, tally, is_busy=tally.trials % QUIET_EVERY != QUIET_EVERY - 1)
+        market.end()
+    tally.notes["rate p50"] = percentile([float(rate) for rate in tally.rates], 50)
+    tally.notes["ready p99 s"] = tally.recovery_percentile(99)
+    assert tally.acknowledged > 0
+    assert tally.resent_unknown > 0
