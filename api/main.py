@@ -103,6 +103,14 @@ def serve(settings: Settings, prepare: Prepare, ready: Ready) -> ExitCode:
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[str]:
     """The DSN of a migrated database: the embedded one, or the one that is configured."""
+    async with database_as_it_is(settings) as dsn:
+        await upgrade(dsn)
+        yield dsn
+
+
+@asynccontextmanager
+async def database_as_it_is(settings: Settings) -> AsyncIterator[str]:
+    """The same without migrating it; it may be empty."""
     try:
         async with AsyncExitStack() as stack:
             if settings.database_url is not None:
@@ -114,7 +122,6 @@ async def database(settings: Settings) -> AsyncIterator[str]:
                 stack.push_async_callback(embedded.stop)
                 watching = asyncio.create_task(embedded.watch())
                 stack.callback(watching.cancel)
-            await upgrade(dsn)
             yield dsn
     except (DatabaseUnavailable, EmbeddedPostgresError, ValueError) as error:
         raise CannotServe(ExitCode.DATABASE_UNREACHABLE, str(error)) from error

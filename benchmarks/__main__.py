@@ -9,7 +9,7 @@ from statistics import median_low
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engine_bench, journal_bench
+from benchmarks import engine_bench, journal_bench, settlement_bench
 
 RUNS = 5
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -27,6 +27,7 @@ def main() -> None:
             figures[f"engine_{name}_at_{size}"] = _median(runs, name)
     figures |= _medians([engine_bench.measure_replay() for _ in range(RUNS)])
     figures |= _medians([asyncio.run(journal_bench.measure()) for _ in range(RUNS)])
+    figures |= _medians([asyncio.run(settlement_bench.measure()) for _ in range(RUNS)])
     ratios = {
         "apply at 100,000 resting / at 1,000": (
             figures["engine_apply_ops_s_at_100000"],
@@ -39,6 +40,10 @@ def main() -> None:
         "durable commands / bare insert of the same rows": (
             figures["durable_ops_s"],
             figures["bare_insert_rows_s"],
+        ),
+        "settled trades / bare COPY of the same rows": (
+            figures["settled_trades_s"],
+            figures["copied_trades_s"],
         ),
     }
     _show(figures, ratios)

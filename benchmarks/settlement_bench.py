@@ -1,16 +1,11 @@
 """Settlement throughput against a bare COPY of the very same rows, in one run.
 
-    python -m benchmarks.settlement_bench [TRADES]
-
 Starts a durable embedded PostgreSQL of its own, settles random trades in batches of a thousand
 records, reconciles, then copies all rows that this wrote into tables without any index,
-constraint or trigger, committing as often.  Prints one JSON object.
+constraint or trigger, committing as often.
 """
 
-import asyncio
-import json
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +24,8 @@ from settlement.consumer import BATCH_RECORDS, Settlement
 from settlement.registry.embedded import EmbeddedRegistry
 
 SEED = 20240506
+NS = 1_000_000_000
+TRADES = 10_000
 PARTICIPANTS = tuple(f"P{number:03}" for number in range(200))
 SERIES = ("BEA-2023", "BEA-2024", "PCER-2023")
 TONNES = 10_000_000
@@ -146,8 +143,8 @@ async def copy(dsn: str, trades: int) -> tuple[int, int]:
     return elapsed_ns, sum(len(rows) for _, rows in tables)
 
 
-async def main(trades: int) -> None:
-    """Measure both and print."""
+async def measure(trades: int = TRADES) -> dict[str, int]:
+    """Trades a second, settled and merely copied."""
     with tempfile.TemporaryDirectory(prefix="jingtan-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         server = EmbeddedPostgres(Path(folder))
@@ -158,15 +155,8 @@ async def main(trades: int) -> None:
             copy_ns, rows = await copy(dsn, trades)
         finally:
             await server.destroy()
-    result = {
-        "trades": trades,
-        "rows": rows,
-        "settled_trades_per_s": trades * 10**9 // settle_ns,
-        "copied_trades_per_s": trades * 10**9 // copy_ns,
-        "ratio": f"{copy_ns / settle_ns:.2f}",
+    return {
+        "settled_trades_s": trades * NS // settle_ns,
+        "copied_trades_s": trades * NS // copy_ns,
+        "settlement_rows": rows,
     }
-    print(json.dumps(result))
-
-
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000))

@@ -101,7 +101,7 @@ def _connected(dsn: str, arguments: list[str]) -> tuple[list[str], dict[str, str
     """The arguments with the database's address, and the password as the environment has it."""
     url = make_url(normalise_dsn(dsn))
     password = url.password or url.query.get("password")
-    address = url.set(password=None).difference_update_query(["password"]).render_as_string()
+    address = url._replace(password=None).difference_update_query(["password"]).render_as_string()
     environment = {"PGPASSWORD": str(password)} if password else {}
     return [*arguments, f"--dbname={address}"], environment
 
