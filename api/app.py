@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from api import problems
 from api.access import authorise
 from api.components import Components
+from api.documentation import RESPONSES, document
 from api.routes import (
     acts,
     funds,
@@ -58,7 +59,8 @@ def create_app(parts: Components, hub: Hub) -> FastAPI:
     app.state.components = parts
     problems.install(app)
     for router in ROUTERS:
-        app.include_router(router, dependencies=[Depends(authorise)])
+        app.include_router(router, dependencies=[Depends(authorise)], responses=RESPONSES)
+    document(app)
     app.add_middleware(EdgeLimits)
 
     @app.websocket("/v1/stream")

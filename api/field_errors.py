@@ -34,10 +34,6 @@ _NOT_WHOLE = FieldText(
     "须为整数，仅使用数字书写。",
 )
 _NOT_AN_OBJECT = FieldText("NOT_AN_OBJECT", "This is a JSON object.", "须为 JSON 对象。")
-_NOT_A_STRING = FieldText("NOT_A_STRING", "This is a string.", "须为字符串。")
-_NOT_A_TRUTH_VALUE = FieldText(
-    "NOT_A_TRUTH_VALUE", "This is true or false.", "须为 true 或 false。"
-)
 _OTHERWISE = FieldText(
     "FIELD_INVALID", "This does not have its documented form.", "不符合规定格式。"
 )
@@ -47,7 +43,7 @@ FIELD_ERRORS: dict[str, FieldText] = {
     "extra_forbidden": FieldText(
         "FIELD_UNKNOWN", "There is no such field here.", "此处没有该字段。"
     ),
-    "string_type": _NOT_A_STRING,
+    "string_type": FieldText("NOT_A_STRING", "This is a string.", "须为字符串。"),
     "string_unicode": FieldText(
         "TEXT_NOT_UNICODE", "This is text of whole Unicode characters.", "须为有效的 Unicode 文本。"
     ),
@@ -81,8 +77,9 @@ FIELD_ERRORS: dict[str, FieldText] = {
         "NUMBER_TOO_SMALL", "This is at least {ge}.", "不得小于 {ge}。"
     ),
     "less_than_equal": FieldText("NUMBER_TOO_LARGE", "This is at most {le}.", "不得大于 {le}。"),
-    "bool_type": _NOT_A_TRUTH_VALUE,
-    "bool_parsing": _NOT_A_TRUTH_VALUE,
+    "bool_parsing": FieldText(
+        "NOT_A_TRUTH_VALUE", "This is true or false.", "须为 true 或 false。"
+    ),
     "enum": FieldText("NOT_IN_LIST", "This is one of {expected}.", "须为以下之一：{expected}。"),
     "parameter_value": FieldText(
         "NOT_A_PARAMETER_VALUE",

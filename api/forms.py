@@ -96,7 +96,8 @@ AfterLogin = Annotated[str, AfterValidator(printable), Query(max_length=64)]
 Number = Annotated[int, BeforeValidator(_whole), Path(ge=1, le=MAX_NUMBER)]
 """A number that the exchange gave: of an order, an act, a freeze, a record."""
 
-Cursor = Annotated[int | None, BeforeValidator(_whole), Query(ge=1, le=MAX_NUMBER)]
+_Given = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_NUMBER)]
+Cursor = Annotated[_Given | None, Query()]
 After = Annotated[int, BeforeValidator(_whole), Query(ge=0, le=MAX_NUMBER)]
 Limit = Annotated[int, BeforeValidator(_whole), Query(ge=1, le=1_000)]
 Depth = Annotated[int, BeforeValidator(_whole), Query(ge=1, le=500)]

@@ -9,6 +9,7 @@ Every way in which starting or running can fail ends in one clear line and a doc
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -17,7 +18,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import IntEnum
 from time import time_ns
 
-import asyncpg
 import structlog
 import uvicorn
 import uvloop
@@ -33,6 +33,7 @@ from api.identity.signatures import SignatureVerifier
 from api.links import CommandLink, FeedLink, RegistryOffice
 from api.settings import Settings
 from api.stream import HEARTBEAT_SECONDS, SESSION_CHECK_SECONDS, Hub
+from engine.calendar import NEVER_NS
 from engine.codes import Phase
 from exchange.clock import Clock, DemoClock, SystemClock
 from exchange.committer import EngineBroken
@@ -46,6 +47,7 @@ from exchange.database import (
 from exchange.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from exchange.faults import ClockUnusable, JournalBroken, LeaseLost
 from exchange.service import Exchange
+from exchange.statements import UNKNOWN_RESULT
 from migrations.upgrade import upgrade
 from settlement.consumer import Settlement
 from settlement.queries import SettlementQueries
@@ -114,7 +116,7 @@ async def database_as_it_is(settings: Settings) -> AsyncIterator[str]:
     try:
         async with AsyncExitStack() as stack:
             if settings.database_url is not None:
-                dsn = normalise_dsn(settings.database_url.get_secret_value())
+                dsn = _address(settings.database_url.get_secret_value())
                 await wait_until_reachable(dsn, DATABASE_WAIT_SECONDS)
             else:
                 embedded = EmbeddedPostgres(settings.data_dir)
@@ -123,7 +125,7 @@ async def database_as_it_is(settings: Settings) -> AsyncIterator[str]:
                 watching = asyncio.create_task(embedded.watch())
                 stack.callback(watching.cancel)
             yield dsn
-    except (DatabaseUnavailable, EmbeddedPostgresError, ValueError) as error:
+    except (DatabaseUnavailable, EmbeddedPostgresError) as error:
         raise CannotServe(ExitCode.DATABASE_UNREACHABLE, str(error)) from error
 
 
@@ -141,7 +143,9 @@ async def open_exchange(
             raise CannotServe(ExitCode.JOURNAL_BROKEN, f"{broken}; not opening") from broken
         except ClockUnusable as unusable:
             raise CannotServe(ExitCode.CLOCK_UNUSABLE, str(unusable)) from unusable
-        except (asyncpg.PostgresError, OSError) as error:
+        except (LeaseLost, EngineBroken) as end:
+            raise _reason_of(end) from end
+        except UNKNOWN_RESULT as error:
             raise CannotServe(ExitCode.DATABASE_UNREACHABLE, str(error)) from error
         try:
             yield exchange
@@ -158,6 +162,8 @@ async def open_components(settings: Settings) -> AsyncIterator[tuple[Components,
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(settings))
         opened = await stack.enter_async_context(open_parts(dsn, clock, _follower(dsn)))
+        gc.collect()
+        gc.freeze()  # what was recovered lives on: no collection need look at it again
         if settings.skip_idle_time:
             skipping = asyncio.create_task(_skip_idle_time(opened[0]))
             stack.push_async_callback(_end, skipping)
@@ -197,6 +203,13 @@ async def open_parts(
         for task in [asyncio.create_task(chore) for chore in chores]:
             stack.push_async_callback(_end, task)
         yield parts, identity, hub
+
+
+def _address(url: str) -> str:
+    try:
+        return normalise_dsn(url)
+    except ValueError as error:
+        raise CannotServe(ExitCode.DATABASE_UNREACHABLE, str(error)) from error
 
 
 async def _serve(settings: Settings, prepare: Prepare, ready: Ready) -> None:
@@ -240,13 +253,18 @@ async def _greet(server: uvicorn.Server, listener: socket.socket, ready: Ready) 
 
 def _explain_end(running: "asyncio.Task[None]") -> None:
     error = running.exception()
-    if isinstance(error, EngineBroken):
-        why = f"{error}; the command is quarantined, restart to go on without it"
-        raise CannotServe(ExitCode.ENGINE_BROKEN, why)
-    if isinstance(error, LeaseLost):
-        raise CannotServe(ExitCode.LEASE_LOST, f"another process leads: {error}")
     if error is not None:
-        raise error
+        raise _reason_of(error) from error
+
+
+def _reason_of(end: BaseException) -> CannotServe:
+    """Why the exchange ended, as an exit code and one line."""
+    if isinstance(end, EngineBroken):
+        return CannotServe(ExitCode.ENGINE_BROKEN, str(end))
+    if isinstance(end, LeaseLost):
+        return CannotServe(ExitCode.LEASE_LOST, f"another process leads: {end}")
+    log.error("exchange_failed", exc_info=end)
+    return CannotServe(ExitCode.FAILED, f"the exchange failed: {type(end).__name__}: {end}")
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -338,16 +356,18 @@ async def _sweep_once(identity: Identity) -> None:
 
 async def _skip_idle_time(parts: Components) -> None:
     """Leap over breaks and nights once everything is settled, so that a demo is always open."""
-    clock, exchange = parts.clock, parts.exchange
+    clock, exchange, sequencer = parts.clock, parts.exchange, parts.exchange.sequencer
     if not isinstance(clock, DemoClock):
         return
     while True:
         await asyncio.sleep(IDLE_POLL_SECONDS)
         views = exchange.read.instruments.values()
         is_idle = all(view.phase in (Phase.CLOSED, Phase.BREAK, Phase.PRE_OPEN) for view in views)
-        is_settled = parts.settlement.watermark() >= exchange.sequencer.durable_seq
-        if views and is_idle and is_settled and not exchange.read.opening_block:
-            clock.leap_to(exchange.sequencer.next_deadline())
+        is_settled = parts.settlement.watermark() >= sequencer.sequenced_seq
+        next_ns = sequencer.next_deadline()
+        is_blocked = exchange.read.opening_block or next_ns == NEVER_NS
+        if views and is_idle and is_settled and not is_blocked:
+            clock.leap_to(next_ns)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -112,8 +112,10 @@ class Committer:
                 break
             except asyncpg.UniqueViolationError as error:
                 raise LeaseLost(f"seq {rows[0].seq} is taken by another writer") from error
-            except (LeaseLost, *UNKNOWN_RESULT) as error:
+            except UNKNOWN_RESULT as error:
                 sequencer.stall(error)
+            except LeaseLost:
+                pass  # or an earlier try of the same rows got through: the lease row knows
             if await self._was_committed(rows):
                 break
             await self._pause()

@@ -244,7 +244,7 @@ class Sequencer:
         try:
             events = self._engine.apply(seq, envelope)
             event_bytes = encode(events)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, nothing goes on
             self._quarantine(envelope, command_bytes, error)
             _fail(waiter, self.stopped)
             return

@@ -4,6 +4,7 @@ A snapshot is only ever taken of durable state, by a follower or at an orderly s
 sequencer while it serves.  It shortens recovery; the journal alone is the truth.
 """
 
+import asyncio
 import hashlib
 
 import asyncpg
@@ -12,7 +13,7 @@ import msgspec
 from engine import ENGINE_VERSION
 from engine.canonical import encode
 from engine.market import MarketRecord
-from exchange.journal import SCHEMA_VERSION
+from exchange.journal import SCHEMA_VERSION, Row
 from exchange.readmodel.views import ReadRecord
 
 KEPT_SNAPSHOTS = 5
@@ -28,9 +29,14 @@ class Content(msgspec.Struct):
 class Snapshot(msgspec.Struct):
     """A snapshot that has been read and checked."""
 
-    seq: int
     chain: bytes
+    engine_version: str
     content: Content
+
+    def is_of(self, row: Row) -> bool:
+        """Whether it was taken at a row, by the version that wrote it."""
+        taken = (self.content.market.seq, self.chain, self.engine_version)
+        return taken == (row.seq, row.chain, row.engine_version)
 
 
 class Snapshots:
@@ -60,22 +66,28 @@ class Snapshots:
         )
 
     async def seqs(self) -> list[int]:
-        """Seqs of the snapshots of this engine version, newest first."""
+        """Seqs of the snapshots in a form that this program reads, newest first."""
         rows = await self._pool.fetch(
-            "SELECT seq FROM exchange.snapshot WHERE engine_version = $1 ORDER BY seq DESC",
-            ENGINE_VERSION,
+            "SELECT seq FROM exchange.snapshot WHERE schema_version <= $1 ORDER BY seq DESC",
+            SCHEMA_VERSION,
         )
         return [row["seq"] for row in rows]
 
     async def load(self, seq: int) -> Snapshot | None:
         """A snapshot, None if its content does not match its digest or cannot be read."""
         row = await self._pool.fetchrow(
-            "SELECT chain, digest, state FROM exchange.snapshot WHERE seq = $1", seq
+            "SELECT chain, engine_version, digest, state FROM exchange.snapshot WHERE seq = $1", seq
         )
-        if row is None or hashlib.sha256(row["state"]).digest() != row["digest"]:
+        if row is None:
             return None
-        try:
-            content = msgspec.json.decode(row["state"], type=Content)
-        except msgspec.DecodeError:
-            return None
-        return Snapshot(seq, row["chain"], content) if content.market.seq == seq else None
+        return await asyncio.to_thread(_read, row)
+
+
+def _read(row: asyncpg.Record) -> Snapshot | None:
+    if hashlib.sha256(row["state"]).digest() != row["digest"]:
+        return None
+    try:
+        content = msgspec.json.decode(row["state"], type=Content)
+    except msgspec.DecodeError:
+        return None
+    return Snapshot(row["chain"], row["engine_version"], content)

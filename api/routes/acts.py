@@ -9,6 +9,7 @@ from api.commands import JsonReply, RequestId, carry_out
 from api.components import Parts
 from api.forms import Cursor, Limit, Number
 from api.inputs import ReasonInput
+from api.outputs.operations import Acts, ApprovedAct, RejectedAct
 from api.strict_json import StrictRoute
 from engine.codes import ActStatus
 from engine.commands import ApproveAct, RejectAct
@@ -16,7 +17,7 @@ from engine.commands import ApproveAct, RejectAct
 router = APIRouter(prefix="/ops/v1/acts", tags=["two people"], route_class=StrictRoute)
 
 
-@router.get("", summary="Sensitive acts, newest first")
+@router.get("", summary="Sensitive acts, newest first", response_model=Acts)
 async def list_acts(
     parts: Parts,
     status: ActStatus | None = None,
@@ -36,7 +37,11 @@ async def list_acts(
     return JsonReply({"acts": found, "next": cursor})
 
 
-@router.post("/{act_id}/approval", summary="Approve an act that another person proposed")
+@router.post(
+    "/{act_id}/approval",
+    summary="Approve an act that another person proposed",
+    response_model=ApprovedAct,
+)
 async def approve(parts: Parts, caller: Caller, request_id: RequestId, act_id: Number) -> Response:
     """Carries the act out; refused to its proposer and to the wrong role."""
     outcome = await carry_out(parts, caller.person_id, request_id, ApproveAct(act_id))
@@ -45,7 +50,11 @@ async def approve(parts: Parts, caller: Caller, request_id: RequestId, act_id: N
     return JsonReply(shown | {"duplicate": outcome.is_repeated})
 
 
-@router.post("/{act_id}/rejection", summary="Refuse an act, or take one's own proposal back")
+@router.post(
+    "/{act_id}/rejection",
+    summary="Refuse an act, or take one's own proposal back",
+    response_model=RejectedAct,
+)
 async def reject(
     parts: Parts, caller: Caller, request_id: RequestId, act_id: Number, why: ReasonInput
 ) -> Response:

@@ -8,13 +8,19 @@ from api.commands import RequestId, propose
 from api.components import Parts
 from api.inputs import CashInput, ReasonInput, UnitsInput
 from api.money import parse_fen
+from api.outputs.operations import ProposedAct
 from api.strict_json import StrictRoute
 from engine.commands import CreditCash, DepositUnits, OverrideBreaks, WithdrawCash, WithdrawUnits
 
 router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRoute)
 
 
-@router.post("/cash-credits", status_code=202, summary="Propose to credit money that arrived")
+@router.post(
+    "/cash-credits",
+    status_code=202,
+    summary="Propose to credit money that arrived",
+    response_model=ProposedAct,
+)
 async def credit_cash(
     parts: Parts, caller: Caller, request_id: RequestId, cash: CashInput
 ) -> Response:
@@ -23,7 +29,12 @@ async def credit_cash(
     return await propose(parts, caller, request_id, act, cash.reason)
 
 
-@router.post("/cash-withdrawals", status_code=202, summary="Propose to pay money out")
+@router.post(
+    "/cash-withdrawals",
+    status_code=202,
+    summary="Propose to pay money out",
+    response_model=ProposedAct,
+)
 async def withdraw_cash(
     parts: Parts, caller: Caller, request_id: RequestId, cash: CashInput
 ) -> Response:
@@ -32,7 +43,12 @@ async def withdraw_cash(
     return await propose(parts, caller, request_id, act, cash.reason)
 
 
-@router.post("/unit-deposits", status_code=202, summary="Propose to deposit units")
+@router.post(
+    "/unit-deposits",
+    status_code=202,
+    summary="Propose to deposit units",
+    response_model=ProposedAct,
+)
 async def deposit_units(
     parts: Parts, caller: Caller, request_id: RequestId, units: UnitsInput
 ) -> Response:
@@ -41,7 +57,12 @@ async def deposit_units(
     return await propose(parts, caller, request_id, act, units.reason)
 
 
-@router.post("/unit-withdrawals", status_code=202, summary="Propose to return units")
+@router.post(
+    "/unit-withdrawals",
+    status_code=202,
+    summary="Propose to return units",
+    response_model=ProposedAct,
+)
 async def withdraw_units(
     parts: Parts, caller: Caller, request_id: RequestId, units: UnitsInput
 ) -> Response:
@@ -50,7 +71,12 @@ async def withdraw_units(
     return await propose(parts, caller, request_id, act, units.reason)
 
 
-@router.post("/break-overrides", status_code=202, summary="Propose to open in spite of breaks")
+@router.post(
+    "/break-overrides",
+    status_code=202,
+    summary="Propose to open in spite of breaks",
+    response_model=ProposedAct,
+)
 async def override_breaks(
     parts: Parts, caller: Caller, request_id: RequestId, override: ReasonInput
 ) -> Response:

@@ -8,6 +8,7 @@ from api.codes import all_codes
 from api.commands import JsonReply
 from api.components import Components, Parts
 from api.forms import Cursor, Depth, Id, Limit
+from api.outputs.market import Book, Calendar, Instrument, Instruments, Reasons, RuleVersions, Tape
 from api.problems import Problem
 from api.strict_json import StrictRoute
 from engine.codes import Side
@@ -17,27 +18,35 @@ from exchange.readmodel.views import InstrumentView
 router = APIRouter(prefix="/v1", tags=["market data"], route_class=StrictRoute)
 
 
-@router.get("/instruments", summary="All instruments with phase, limits and today's trading")
+@router.get(
+    "/instruments",
+    summary="All instruments with phase, limits and today's trading",
+    response_model=Instruments,
+)
 async def list_instruments(parts: Parts) -> Response:
     """Instruments in order of id."""
     views = sorted(parts.exchange.read.instruments.values(), key=lambda v: v.instrument_id)
     return JsonReply({"instruments": [payloads.instrument(view) for view in views]})
 
 
-@router.get("/instruments/{instrument_id}", summary="One instrument")
+@router.get("/instruments/{instrument_id}", summary="One instrument", response_model=Instrument)
 async def get_instrument(parts: Parts, instrument_id: Id) -> Response:
     """An instrument with phase, limits and today's trading."""
     return JsonReply(payloads.instrument(find_instrument(parts, instrument_id)))
 
 
-@router.get("/instruments/{instrument_id}/book", summary="The book by price level")
+@router.get(
+    "/instruments/{instrument_id}/book", summary="The book by price level", response_model=Book
+)
 async def get_book(parts: Parts, instrument_id: Id, depth: Depth = 10) -> Response:
     """The best levels of both sides; `seq` counts the changes of this book."""
     view = find_instrument(parts, instrument_id)
     return JsonReply(book_snapshot(parts, view, depth))
 
 
-@router.get("/instruments/{instrument_id}/trades", summary="The tape, newest first")
+@router.get(
+    "/instruments/{instrument_id}/trades", summary="The tape, newest first", response_model=Tape
+)
 async def get_trades(
     parts: Parts,
     instrument_id: Id,
@@ -57,7 +66,11 @@ async def get_trades(
     return JsonReply({"trades": found, "next": cursor})
 
 
-@router.get("/rules", summary="Every rule version with every number and its source")
+@router.get(
+    "/rules",
+    summary="Every rule version with every number and its source",
+    response_model=RuleVersions,
+)
 async def get_rules(parts: Parts) -> Response:
     """Rule versions by date; one is in effect (Measures Art 18: rules and fees are public)."""
     read = parts.exchange.read
@@ -68,7 +81,11 @@ async def get_rules(parts: Parts) -> Response:
     return JsonReply({"rule_versions": shown})
 
 
-@router.get("/reasons", summary="Every code a problem may carry, in English and Chinese")
+@router.get(
+    "/reasons",
+    summary="Every code a problem may carry, in English and Chinese",
+    response_model=Reasons,
+)
 async def get_reasons() -> Response:
     """The market's reason codes, the edge's and those of people and signatures in one table."""
     shown = [
@@ -85,7 +102,7 @@ async def get_reasons() -> Response:
     return JsonReply({"reasons": shown})
 
 
-@router.get("/calendar", summary="Trading days and sessions")
+@router.get("/calendar", summary="Trading days and sessions", response_model=Calendar)
 async def get_calendar(parts: Parts) -> Response:
     """Known trading days with their sessions in UTC."""
     read = parts.exchange.read

@@ -26,6 +26,16 @@ from api.inputs import (
     SeriesInput,
 )
 from api.money import parse_ticks
+from api.outputs.operations import (
+    CreatedPerson,
+    Done,
+    Keys,
+    Participants,
+    People,
+    ProposedAct,
+    ResetPassword,
+)
+from api.outputs.trading import Account
 from api.problems import InputProblem, Problem
 from api.strict_json import StrictRoute
 from engine.commands import (
@@ -50,14 +60,16 @@ router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRout
 MAX_CALENDAR_DAYS = 1_000
 
 
-@router.get("/participants", summary="Admitted participants")
+@router.get("/participants", summary="Admitted participants", response_model=Participants)
 async def list_participants(parts: Parts) -> Response:
     """Participants in order of id."""
     views = sorted(parts.exchange.read.participants.values(), key=lambda v: v.participant_id)
     return JsonReply({"participants": [payloads.participant(view) for view in views]})
 
 
-@router.post("/participants", status_code=201, summary="Admit a company or institution")
+@router.post(
+    "/participants", status_code=201, summary="Admit a company or institution", response_model=Done
+)
 async def admit_participant(
     parts: Parts, caller: Caller, request_id: RequestId, applicant: ParticipantInput
 ) -> Response:
@@ -72,7 +84,11 @@ async def admit_participant(
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.get("/participants/{participant_id}/account", summary="A participant's account")
+@router.get(
+    "/participants/{participant_id}/account",
+    summary="A participant's account",
+    response_model=Account,
+)
 async def get_account(parts: Parts, participant_id: Id) -> Response:
     """Money and units of any participant."""
     view = parts.exchange.read.accounts.get(participant_id)
@@ -81,7 +97,7 @@ async def get_account(parts: Parts, participant_id: Id) -> Response:
     return JsonReply(payloads.account(participant_id, view))
 
 
-@router.get("/people", summary="Persons who can log in")
+@router.get("/people", summary="Persons who can log in", response_model=People)
 async def list_people(parts: Parts, after_login: AfterLogin = "") -> Response:
     """Persons in order of login, with the roles they hold."""
     access = parts.exchange.read.access
@@ -101,7 +117,7 @@ async def list_people(parts: Parts, after_login: AfterLogin = "") -> Response:
     return JsonReply({"people": people, "next": people[-1]["login"] if people else None})
 
 
-@router.post("/people", status_code=201, summary="Register a person")
+@router.post("/people", status_code=201, summary="Register a person", response_model=CreatedPerson)
 async def create_person(parts: Parts, caller: Caller, person: PersonInput) -> Response:
     """The one-time password is shown once; the person may do nothing until a role is granted."""
     created = await parts.people.create_person(
@@ -115,14 +131,21 @@ async def create_person(parts: Parts, caller: Caller, person: PersonInput) -> Re
     return JsonReply(shown, 201)
 
 
-@router.post("/people/{person_id}/password", status_code=201, summary="Reset a password")
+@router.post(
+    "/people/{person_id}/password",
+    status_code=201,
+    summary="Reset a password",
+    response_model=ResetPassword,
+)
 async def reset_password(parts: Parts, caller: Caller, person_id: Id) -> Response:
     """A new one-time password, shown once; all sessions of the person end."""
     password = await parts.people.reset_password(person_id, actor=caller.person_id)
     return JsonReply({"person_id": person_id, "one_time_password": password}, 201)
 
 
-@router.post("/people/{person_id}/revocation", summary="Take a person's role away")
+@router.post(
+    "/people/{person_id}/revocation", summary="Take a person's role away", response_model=Done
+)
 async def revoke_access(
     parts: Parts, caller: Caller, request_id: RequestId, person_id: Id
 ) -> Response:
@@ -130,7 +153,12 @@ async def revoke_access(
     return await record(parts, caller, request_id, RevokeAccess(person_id))
 
 
-@router.post("/access-grants", status_code=202, summary="Propose a role for a person")
+@router.post(
+    "/access-grants",
+    status_code=202,
+    summary="Propose a role for a person",
+    response_model=ProposedAct,
+)
 async def grant_access(
     parts: Parts, caller: Caller, request_id: RequestId, grant: GrantInput
 ) -> Response:
@@ -140,7 +168,7 @@ async def grant_access(
     return await propose(parts, caller, request_id, act, grant.reason)
 
 
-@router.post("/insiders", status_code=201, summary="Bar a person from trading")
+@router.post("/insiders", status_code=201, summary="Bar a person from trading", response_model=Done)
 async def declare_insider(
     parts: Parts, caller: Caller, request_id: RequestId, insider: InsiderInput
 ) -> Response:
@@ -149,14 +177,14 @@ async def declare_insider(
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.get("/keys", summary="Machine keys in force")
+@router.get("/keys", summary="Machine keys in force", response_model=Keys)
 async def list_keys(parts: Parts) -> Response:
     """Public keys with the persons they speak for."""
     views = sorted(parts.exchange.read.keys.values(), key=lambda v: v.key_id)
     return JsonReply({"keys": [msgspec.to_builtins(view) for view in views]})
 
 
-@router.post("/keys", status_code=202, summary="Propose a machine key")
+@router.post("/keys", status_code=202, summary="Propose a machine key", response_model=ProposedAct)
 async def issue_key(parts: Parts, caller: Caller, request_id: RequestId, key: KeyInput) -> Response:
     """The private key never leaves its owner."""
     parse_public_key(key.public_key)
@@ -164,13 +192,17 @@ async def issue_key(parts: Parts, caller: Caller, request_id: RequestId, key: Ke
     return await propose(parts, caller, request_id, act, key.reason)
 
 
-@router.post("/keys/{key_id}/revocation", summary="Take a machine key out of force")
+@router.post(
+    "/keys/{key_id}/revocation", summary="Take a machine key out of force", response_model=Done
+)
 async def revoke_key(parts: Parts, caller: Caller, request_id: RequestId, key_id: Id) -> Response:
     """At once, by one person."""
     return await record(parts, caller, request_id, RevokeKey(key_id))
 
 
-@router.post("/series", status_code=202, summary="Propose a series of units")
+@router.post(
+    "/series", status_code=202, summary="Propose a series of units", response_model=ProposedAct
+)
 async def list_series(
     parts: Parts, caller: Caller, request_id: RequestId, series: SeriesInput
 ) -> Response:
@@ -182,7 +214,9 @@ async def list_series(
     return await propose(parts, caller, request_id, act, series.reason)
 
 
-@router.post("/instruments", status_code=202, summary="Propose an instrument")
+@router.post(
+    "/instruments", status_code=202, summary="Propose an instrument", response_model=ProposedAct
+)
 async def list_instrument(
     parts: Parts, caller: Caller, request_id: RequestId, instrument: InstrumentInput
 ) -> Response:
@@ -193,7 +227,9 @@ async def list_instrument(
     return await propose(parts, caller, request_id, act, instrument.reason)
 
 
-@router.post("/rules", status_code=202, summary="Propose a rule version")
+@router.post(
+    "/rules", status_code=202, summary="Propose a rule version", response_model=ProposedAct
+)
 async def install_rules(
     parts: Parts, caller: Caller, request_id: RequestId, change: RulesInput
 ) -> Response:
@@ -202,7 +238,7 @@ async def install_rules(
     return await propose(parts, caller, request_id, InstallRules(version), change.reason)
 
 
-@router.post("/calendar", summary="Set the trading days")
+@router.post("/calendar", summary="Set the trading days", response_model=Done)
 async def set_trading_days(
     parts: Parts, caller: Caller, request_id: RequestId, span: CalendarInput
 ) -> Response:

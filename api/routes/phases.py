@@ -8,6 +8,7 @@ from api.access import Caller
 from api.commands import JsonReply, RequestId, record
 from api.components import Parts
 from api.inputs import ClockInput, HaltInput, NoteInput, ResumeInput
+from api.outputs.operations import Done, MarketTime
 from api.problems import Problem
 from api.strict_json import StrictRoute
 from engine.calendar import NEVER_NS
@@ -17,13 +18,15 @@ from exchange.clock import DemoClock
 router = APIRouter(prefix="/ops/v1", tags=["operations"], route_class=StrictRoute)
 
 
-@router.post("/market/opening", summary="Open a session whose opening was blocked")
+@router.post(
+    "/market/opening", summary="Open a session whose opening was blocked", response_model=Done
+)
 async def open_market(parts: Parts, caller: Caller, request_id: RequestId) -> Response:
     """Sessions open by themselves unless breaks or the calendar block them."""
     return await record(parts, caller, request_id, OpenMarket())
 
 
-@router.post("/market/closing", summary="End the trading day now")
+@router.post("/market/closing", summary="End the trading day now", response_model=Done)
 async def close_market(
     parts: Parts, caller: Caller, request_id: RequestId, why: NoteInput
 ) -> Response:
@@ -31,14 +34,19 @@ async def close_market(
     return await record(parts, caller, request_id, CloseMarket(why.note))
 
 
-@router.post("/market/halts", status_code=201, summary="Halt an instrument or the whole market")
+@router.post(
+    "/market/halts",
+    status_code=201,
+    summary="Halt an instrument or the whole market",
+    response_model=Done,
+)
 async def halt(parts: Parts, caller: Caller, request_id: RequestId, order: HaltInput) -> Response:
     """Entering and amending stop at once; cancelling stays possible."""
     body = HaltTrading(order.instrument_id, order.cause, order.note)
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.post("/market/resumptions", status_code=201, summary="Lift a halt")
+@router.post("/market/resumptions", status_code=201, summary="Lift a halt", response_model=Done)
 async def resume(
     parts: Parts, caller: Caller, request_id: RequestId, order: ResumeInput
 ) -> Response:
@@ -47,7 +55,9 @@ async def resume(
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.post("/clock", summary="Demo market only: leap to the next deadline")
+@router.post(
+    "/clock", summary="Demo market only: leap to the next deadline", response_model=MarketTime
+)
 async def leap(parts: Parts, _caller: Caller, _leap: ClockInput) -> Response:
     """Market time jumps to whatever is due next, and it happens."""
     exchange = parts.exchange

@@ -11,13 +11,16 @@ from api.commands import JsonReply, RequestId
 from api.components import Parts
 from api.forms import Id
 from api.inputs import IssuanceInput
+from api.outputs.settlement import Holdings, Issuance
 from api.problems import Problem
 from api.strict_json import StrictRoute
 
 router = APIRouter(prefix="/registry/v1", tags=["registry"], route_class=StrictRoute)
 
 
-@router.post("/issuances", status_code=201, summary="Issue units to a holder")
+@router.post(
+    "/issuances", status_code=201, summary="Issue units to a holder", response_model=Issuance
+)
 async def issue(
     parts: Parts, caller: Caller, request_id: RequestId, issuance: IssuanceInput
 ) -> Response:
@@ -36,7 +39,7 @@ async def issue(
     return JsonReply({"registry_transfer_id": transfer_id}, 201)
 
 
-@router.get("/holdings/{participant_id}", summary="A holder's unit blocks")
+@router.get("/holdings/{participant_id}", summary="A holder's unit blocks", response_model=Holdings)
 async def get_holdings(parts: Parts, participant_id: Id) -> Response:
     """Serial ranges by series and status; one serial is one tonne."""
     blocks = [

@@ -15,6 +15,8 @@ from api.commands import JsonReply, RequestId, propose, record
 from api.components import Parts
 from api.forms import Cursor, Id, Limit, Number
 from api.inputs import FreezeInput, HaltInput, ReleaseInput, ResumeInput
+from api.outputs.operations import Done, Freezes, ProposedAct
+from api.outputs.trading import Orders, SupervisedTrades
 from api.routes.trading import OPEN, shown_order
 from api.strict_json import StrictRoute
 from engine.commands import FreezeUnits, HaltTrading, ReleaseUnits, ResumeTrading
@@ -22,7 +24,7 @@ from engine.commands import FreezeUnits, HaltTrading, ReleaseUnits, ResumeTradin
 router = APIRouter(prefix="/regulator/v1", tags=["regulator"], route_class=StrictRoute)
 
 
-@router.get("/orders", summary="Every order, newest first")
+@router.get("/orders", summary="Every order, newest first", response_model=Orders)
 async def list_orders(
     parts: Parts,
     *,
@@ -50,7 +52,9 @@ async def list_orders(
     return JsonReply({"orders": found, "next": cursor})
 
 
-@router.get("/trades", summary="Every trade with both sides, newest first")
+@router.get(
+    "/trades", summary="Every trade with both sides, newest first", response_model=SupervisedTrades
+)
 async def list_trades(
     parts: Parts,
     participant_id: Id | None = None,
@@ -73,14 +77,16 @@ async def list_trades(
     return JsonReply({"trades": found, "next": cursor})
 
 
-@router.post("/halts", status_code=201, summary="Halt an instrument or the whole market")
+@router.post(
+    "/halts", status_code=201, summary="Halt an instrument or the whole market", response_model=Done
+)
 async def halt(parts: Parts, caller: Caller, request_id: RequestId, order: HaltInput) -> Response:
     """Entering and amending stop at once; cancelling stays possible."""
     body = HaltTrading(order.instrument_id, order.cause, order.note)
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.post("/resumptions", status_code=201, summary="Lift a halt")
+@router.post("/resumptions", status_code=201, summary="Lift a halt", response_model=Done)
 async def resume(
     parts: Parts, caller: Caller, request_id: RequestId, order: ResumeInput
 ) -> Response:
@@ -89,14 +95,19 @@ async def resume(
     return await record(parts, caller, request_id, body, 201)
 
 
-@router.get("/freezes", summary="Freezes in force")
+@router.get("/freezes", summary="Freezes in force", response_model=Freezes)
 async def list_freezes(parts: Parts) -> Response:
     """Units whose use is suspended, with ground and document."""
     views = sorted(parts.exchange.read.freezes.values(), key=lambda v: v.freeze_id)
     return JsonReply({"freezes": [msgspec.to_builtins(view) for view in views]})
 
 
-@router.post("/freezes", status_code=202, summary="Propose to suspend the use of units")
+@router.post(
+    "/freezes",
+    status_code=202,
+    summary="Propose to suspend the use of units",
+    response_model=ProposedAct,
+)
 async def freeze(
     parts: Parts, caller: Caller, request_id: RequestId, order: FreezeInput
 ) -> Response:
@@ -111,7 +122,12 @@ async def freeze(
     return await propose(parts, caller, request_id, act, order.reason)
 
 
-@router.post("/freezes/{freeze_id}/release", status_code=202, summary="Propose to end a freeze")
+@router.post(
+    "/freezes/{freeze_id}/release",
+    status_code=202,
+    summary="Propose to end a freeze",
+    response_model=ProposedAct,
+)
 async def release(
     parts: Parts, caller: Caller, request_id: RequestId, freeze_id: Number, order: ReleaseInput
 ) -> Response:

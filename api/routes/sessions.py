@@ -7,13 +7,14 @@ from api.access import BEARER, Caller
 from api.commands import JsonReply
 from api.components import Parts
 from api.inputs import LoginInput, PasswordInput
+from api.outputs.trading import IssuedSession, Me
 from api.payloads import instant
 from api.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["sessions"], route_class=StrictRoute)
 
 
-@router.post("/sessions", status_code=201, summary="Log in")
+@router.post("/sessions", status_code=201, summary="Log in", response_model=IssuedSession)
 async def login(parts: Parts, request: Request, credentials: LoginInput) -> Response:
     """A token for `Authorization: Bearer`; it is shown once and stored nowhere."""
     session = await parts.sessions.login(
@@ -51,7 +52,7 @@ async def change_password(parts: Parts, request: Request, change: PasswordInput)
     return Response(status_code=204)
 
 
-@router.get("/me", summary="Who is calling")
+@router.get("/me", summary="Who is calling", response_model=Me)
 async def get_me(caller: Caller) -> Response:
     """The person, role and participant that this session or key speaks for."""
     shown = {

@@ -12,6 +12,13 @@ from api.commands import JsonReply, RequestId, carry_out
 from api.components import Components, Parts
 from api.forms import After, Id, Limit, Number
 from api.money import cny
+from api.outputs.settlement import (
+    Instructions,
+    Journal,
+    ReconciliationReport,
+    Reconciliations,
+    SettlementStatus,
+)
 from api.problems import Problem
 from api.strict_json import StrictRoute
 from engine.commands import ReportPositions
@@ -23,13 +30,17 @@ router = APIRouter(prefix="/ops/v1", tags=["settlement"], route_class=StrictRout
 RUN_TIMEOUT_SECONDS = 120.0
 
 
-@router.get("/settlement", summary="How far settlement is")
+@router.get("/settlement", summary="How far settlement is", response_model=SettlementStatus)
 async def get_settlement(parts: Parts) -> Response:
     """Watermark, instructions by state, registry transfers, balances of the house accounts."""
     return JsonReply(await _status(parts))
 
 
-@router.post("/settlement/runs", summary="Settle everything that is durable now")
+@router.post(
+    "/settlement/runs",
+    summary="Settle everything that is durable now",
+    response_model=SettlementStatus,
+)
 async def run_settlement(parts: Parts, _caller: Caller) -> Response:
     """Answers when every trade up to now has its final state; safe to repeat."""
     try:
@@ -40,7 +51,9 @@ async def run_settlement(parts: Parts, _caller: Caller) -> Response:
     return JsonReply(await _status(parts))
 
 
-@router.get("/settlement/instructions", summary="DvP instructions by trade")
+@router.get(
+    "/settlement/instructions", summary="DvP instructions by trade", response_model=Instructions
+)
 async def list_instructions(
     parts: Parts,
     participant_id: Id | None = None,
@@ -72,7 +85,12 @@ async def list_instructions(
     return JsonReply({"instructions": shown, "next": cursor})
 
 
-@router.post("/reconciliations", status_code=201, summary="Reconcile now")
+@router.post(
+    "/reconciliations",
+    status_code=201,
+    summary="Reconcile now",
+    response_model=ReconciliationReport,
+)
 async def reconcile(parts: Parts, caller: Caller, request_id: RequestId) -> Response:
     """Engine = ledger = registry = bank, at the seq at which the engine reports its positions."""
     outcome = await carry_out(parts, caller.person_id, request_id, ReportPositions())
@@ -85,7 +103,11 @@ async def reconcile(parts: Parts, caller: Caller, request_id: RequestId) -> Resp
     return JsonReply(await _reconciliation(parts, report_seq), 201)
 
 
-@router.get("/reconciliations", summary="Reconciliations of the running market, newest first")
+@router.get(
+    "/reconciliations",
+    summary="Reconciliations of the running market, newest first",
+    response_model=Reconciliations,
+)
 async def list_reconciliations(parts: Parts, limit: Limit = 100) -> Response:
     """Seq of the position report, number of breaks, time."""
     views = parts.exchange.read.reconciliations[-limit:]
@@ -100,13 +122,17 @@ async def list_reconciliations(parts: Parts, limit: Limit = 100) -> Response:
     return JsonReply({"reconciliations": shown})
 
 
-@router.get("/reconciliations/{report_seq}", summary="One reconciliation with every break")
+@router.get(
+    "/reconciliations/{report_seq}",
+    summary="One reconciliation with every break",
+    response_model=ReconciliationReport,
+)
 async def get_reconciliation(parts: Parts, report_seq: Number) -> Response:
     """Each break with its ids, what was expected and what was found."""
     return JsonReply(await _reconciliation(parts, report_seq))
 
 
-@router.get("/journal", summary="Where the journal stands")
+@router.get("/journal", summary="Where the journal stands", response_model=Journal)
 async def get_journal(parts: Parts) -> Response:
     """Durable seq, epoch, chain value, snapshot, and commands that wait."""
     return JsonReply(parts.exchange.journal_status())

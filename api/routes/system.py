@@ -6,19 +6,20 @@ from fastapi.responses import Response
 from api import payloads
 from api.commands import JsonReply
 from api.components import Parts
+from api.outputs.market import Liveness, Readiness, SystemStatus
 from api.strict_json import StrictRoute
 from engine import ENGINE_VERSION
 
 router = APIRouter(tags=["system"], route_class=StrictRoute)
 
 
-@router.get("/livez", summary="Whether the process lives")
+@router.get("/livez", summary="Whether the process lives", response_model=Liveness)
 async def livez() -> Response:
     """Answers while the event loop turns."""
     return JsonReply({"status": "ok"})
 
 
-@router.get("/readyz", summary="Whether commands are taken")
+@router.get("/readyz", summary="Whether commands are taken", response_model=Readiness)
 async def readyz(parts: Parts) -> Response:
     """200 when the journal is replayed and writable, 503 with the reason otherwise."""
     sequencer = parts.exchange.sequencer
@@ -28,7 +29,11 @@ async def readyz(parts: Parts) -> Response:
     return JsonReply({"status": "ok", "reason": None})
 
 
-@router.get("/v1/system/status", summary="Market time, trading day, phases, halts")
+@router.get(
+    "/v1/system/status",
+    summary="Market time, trading day, phases, halts",
+    response_model=SystemStatus,
+)
 async def status(parts: Parts) -> Response:
     """What a person wants to know first."""
     read = parts.exchange.read

@@ -12,6 +12,16 @@ from api.components import Components, Parts
 from api.forms import Cursor, Id, Limit, Number
 from api.inputs import AmendInput, OrderInput
 from api.money import parse_ticks, price
+from api.outputs.trading import (
+    Account,
+    AmendedOrder,
+    CanceledOrder,
+    EnteredOrder,
+    Fills,
+    Order,
+    Orders,
+    RejectedOrder,
+)
 from api.problems import InputProblem, Problem
 from api.routes.market import find_instrument
 from api.strict_json import StrictRoute
@@ -26,7 +36,7 @@ router = APIRouter(prefix="/v1", tags=["trading"], route_class=StrictRoute)
 OPEN = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 
 
-@router.post("/orders", status_code=201, summary="Enter an order")
+@router.post("/orders", status_code=201, summary="Enter an order", response_model=EnteredOrder)
 async def enter_order(parts: Parts, caller: Caller, terms: OrderInput) -> Response:
     """Answers when the order is durable, with the trades it made at once.
 
@@ -47,7 +57,7 @@ async def enter_order(parts: Parts, caller: Caller, terms: OrderInput) -> Respon
     return JsonReply(entered(outcome.step, tick, duplicate=outcome.is_repeated), 201)
 
 
-@router.get("/orders", summary="Own orders, newest first")
+@router.get("/orders", summary="Own orders, newest first", response_model=Orders)
 async def list_orders(
     parts: Parts,
     caller: Caller,
@@ -75,7 +85,11 @@ async def list_orders(
     return JsonReply({"orders": found, "next": cursor})
 
 
-@router.get("/orders/by-client-id/{client_order_id}", summary="What became of a client id")
+@router.get(
+    "/orders/by-client-id/{client_order_id}",
+    summary="What became of a client id",
+    response_model=Order | RejectedOrder,
+)
 async def get_by_client_id(parts: Parts, caller: Caller, client_order_id: Id) -> Response:
     """The order, its refusal, or a 404 that is final for everything sequenced before now."""
     found = _by_client_id(parts, caller, client_order_id)
@@ -87,13 +101,13 @@ async def get_by_client_id(parts: Parts, caller: Caller, client_order_id: Id) ->
     return JsonReply(found)
 
 
-@router.get("/orders/{order_id}", summary="One of one's own orders")
+@router.get("/orders/{order_id}", summary="One of one's own orders", response_model=Order)
 async def get_order(parts: Parts, caller: Caller, order_id: Number) -> Response:
     """An open order, or a final one of the last trading days."""
     return JsonReply(shown_order(parts, _own_order(parts, caller, order_id)))
 
 
-@router.patch("/orders/{order_id}", summary="Amend an open order")
+@router.patch("/orders/{order_id}", summary="Amend an open order", response_model=AmendedOrder)
 async def amend_order(
     parts: Parts, caller: Caller, request_id: RequestId, order_id: Number, terms: AmendInput
 ) -> Response:
@@ -112,7 +126,9 @@ async def amend_order(
     return JsonReply(amended(outcome.step, order_id, tick, duplicate=outcome.is_repeated))
 
 
-@router.delete("/orders/{order_id}", summary="Cancel what is left of an order")
+@router.delete(
+    "/orders/{order_id}", summary="Cancel what is left of an order", response_model=CanceledOrder
+)
 async def cancel_order(
     parts: Parts, caller: Caller, request_id: RequestId, order_id: Number
 ) -> Response:
@@ -123,7 +139,7 @@ async def cancel_order(
     return JsonReply(canceled(outcome.step, duplicate=outcome.is_repeated))
 
 
-@router.get("/fills", summary="Own sides of trades, newest first")
+@router.get("/fills", summary="Own sides of trades, newest first", response_model=Fills)
 async def list_fills(
     parts: Parts,
     caller: Caller,
@@ -146,7 +162,7 @@ async def list_fills(
     return JsonReply({"fills": found, "next": cursor})
 
 
-@router.get("/account", summary="Own money and units")
+@router.get("/account", summary="Own money and units", response_model=Account)
 async def get_account(parts: Parts, caller: Caller) -> Response:
     """What is available, held, frozen, withdrawable and sellable now."""
     view = parts.exchange.read.accounts[caller.participant_id]

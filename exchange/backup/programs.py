@@ -10,8 +10,7 @@ import re
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Iterable
 from typing import TypeVar
-
-from sqlalchemy import make_url
+from urllib.parse import unquote, urlsplit
 
 from exchange.backup.archive import CHUNK_BYTES, BackupRefused
 from exchange.database import normalise_dsn
@@ -19,6 +18,7 @@ from exchange.embedded import EmbeddedPostgresError
 from exchange.embedded.programs import program
 
 _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
+_SECRET = ("password", "")
 _Stream = TypeVar("_Stream")
 
 
@@ -98,12 +98,15 @@ def _check(name: str, code: int, complaints: bytes) -> None:
 
 
 def _connected(dsn: str, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments with the database's address, and the password as the environment has it."""
-    url = make_url(normalise_dsn(dsn))
-    password = url.password or url.query.get("password")
-    address = url._replace(password=None).difference_update_query(["password"]).render_as_string()
-    environment = {"PGPASSWORD": str(password)} if password else {}
-    return [*arguments, f"--dbname={address}"], environment
+    """The arguments with the database's address, and its password as an environment."""
+    parts = urlsplit(normalise_dsn(dsn))
+    login, at, host = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    options = [option.partition("=") for option in parts.query.split("&")]
+    shown = "&".join([f"{name}={value}" for name, _, value in options if name not in _SECRET])
+    secret = password or "".join([value for name, _, value in options if name == "password"])
+    address = f"postgresql://{user}{at}{host}{parts.path}?{shown}"
+    return [*arguments, f"--dbname={address}"], {"PGPASSWORD": unquote(secret)} if secret else {}
 
 
 def _piped(stream: _Stream | None) -> _Stream:

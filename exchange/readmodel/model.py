@@ -1,7 +1,8 @@
 """Applies released steps to the read model and says what changed on each channel.
 
-Final orders and trades of the last KEPT_DAYS trading days stay in memory; older ones are in the
-journal.
+Final orders, refusals, trades and decided acts stay in memory for KEPT_DAYS trading days, or for as
+long as the rules remember client ids if that is longer: what the engine still answers a repeated
+request with can be read here.  Older ones are in the journal.
 """
 
 from collections import deque
@@ -62,6 +63,7 @@ class ReadModel(ReadRecord):
     order_of_client_id: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     trades_of: dict[str, deque[int]] = msgspec.field(default_factory=dict)
     tape: dict[str, deque[int]] = msgspec.field(default_factory=dict)
+    touched: dict[str, None] = msgspec.field(default_factory=dict)
 
     def apply(self, step: Released) -> Changes:
         """Take one step in; returns what changed."""
@@ -76,12 +78,13 @@ class ReadModel(ReadRecord):
                 records.apply(self, event, step, changes.access_lost)
             if type(event) is e.DayStarted:
                 self._forget_old()
-        for instrument_id, book in self.books.items():
-            levels = book.take_changes()
+        for instrument_id in self.touched:
+            levels = self.books[instrument_id].take_changes()
             if levels:
                 view = self.instruments[instrument_id]
                 view.book_seq += 1
                 changes.books.append(BookChange(instrument_id, view.book_seq, levels))
+        self.touched.clear()
         return changes
 
     def to_record(self) -> ReadRecord:
@@ -96,8 +99,9 @@ class ReadModel(ReadRecord):
             model._index_order(model.orders[order_id])
         for trade_id in sorted(model.trades):
             model._index_trade(model.trades[trade_id])
-        for book in model.books.values():
-            book.take_changes()
+        for instrument_id in model.touched:
+            model.books[instrument_id].take_changes()
+        model.touched.clear()
         return model
 
     # --- orders and trades --------------------------------------------------------------------
@@ -122,16 +126,17 @@ class ReadModel(ReadRecord):
         self._report(order, None, changes)
 
     def _order_rejected(self, event: e.OrderRejected, _changes: Changes) -> None:
+        if event.reason == "IDEMPOTENCY_BODY_MISMATCH":
+            return  # the id has another outcome
         key = f"{event.participant_id}|{event.client_order_id}"
         self.rejected[key] = RejectedView(event, self.trading_day, self.timestamp_ns)
 
     def _order_amended(self, event: e.OrderAmended, changes: Changes) -> None:
         order = self.orders[event.order_id]
-        book = self.books[order.instrument_id]
-        book.change(order.side, order.price_ticks, -order.leaves_quantity)
+        self._change_book(order, -order.leaves_quantity)
         order.price_ticks, order.quantity = event.price_ticks, event.quantity
         order.version = event.version
-        book.change(order.side, order.price_ticks, order.leaves_quantity)
+        self._change_book(order, order.leaves_quantity)
         self._report(order, None, changes)
 
     def _order_canceled(self, event: e.OrderCanceled, changes: Changes) -> None:
@@ -143,8 +148,7 @@ class ReadModel(ReadRecord):
         self._finish(self.orders[event.order_id], OrderStatus.EXPIRED, changes)
 
     def _finish(self, order: OrderView, status: OrderStatus, changes: Changes) -> None:
-        book = self.books[order.instrument_id]
-        book.change(order.side, order.price_ticks, -order.leaves_quantity)
+        self._change_book(order, -order.leaves_quantity)
         order.status = status
         self._report(order, None, changes)
 
@@ -178,13 +182,18 @@ class ReadModel(ReadRecord):
             (event.sell_order_id, event.seller_fee_fen),
         ):
             order = self.orders[order_id]
-            self.books[order.instrument_id].change(order.side, order.price_ticks, -event.quantity)
+            self._change_book(order, -event.quantity)
             order.cumulative_quantity += event.quantity
             order.cumulative_value_fen += event.value_fen
             order.fee_fen += fee
             is_filled = order.cumulative_quantity == order.quantity
             order.status = OrderStatus.FILLED if is_filled else OrderStatus.PARTIALLY_FILLED
             self._report(order, trade, changes)
+
+    def _change_book(self, order: OrderView, by: int) -> None:
+        """Add to, or take from, the level of an order's book."""
+        self.books[order.instrument_id].change(order.side, order.price_ticks, by)
+        self.touched[order.instrument_id] = None
 
     def _report(self, order: OrderView, trade: TradeView | None, changes: Changes) -> None:
         """One frame of the participant's executions channel, with the order as it is now."""
@@ -210,8 +219,8 @@ class ReadModel(ReadRecord):
     def _index_order(self, order: OrderView) -> None:
         self.orders_of.setdefault(order.participant_id, {})[order.order_id] = None
         self.order_of_client_id[order.participant_id, order.client_order_id] = order.order_id
-        book = self.books.setdefault(order.instrument_id, LevelBook())
-        book.change(order.side, order.price_ticks, order.leaves_quantity)
+        self.books.setdefault(order.instrument_id, LevelBook())
+        self._change_book(order, order.leaves_quantity)
 
     def _index_trade(self, trade: TradeView) -> None:
         self.tape.setdefault(trade.instrument_id, deque()).append(trade.trade_id)
@@ -219,26 +228,41 @@ class ReadModel(ReadRecord):
             self.trades_of.setdefault(name, deque()).append(trade.trade_id)
 
     def _forget_old(self) -> None:
-        """Drop final orders and trades that are older than KEPT_DAYS trading days."""
-        past = [d.day for d in self.days if d.day <= self.trading_day]
-        if len(past) <= KEPT_DAYS:
+        """Drop what was over before the oldest trading day that is kept."""
+        past = [day for day in self.days if day.day <= self.trading_day]
+        kept_days = self._kept_days()
+        if len(past) <= kept_days:
             return
-        oldest = past[-1 - KEPT_DAYS]
-        for order in [o for o in self.orders.values() if o.trading_day < oldest]:
-            if order.leaves_quantity == 0:
-                del self.orders[order.order_id]
-                del self.orders_of[order.participant_id][order.order_id]
-                key = (order.participant_id, order.client_order_id)
-                if self.order_of_client_id.get(key) == order.order_id:
-                    del self.order_of_client_id[key]
-        for name in [k for k, r in self.rejected.items() if r.trading_day < oldest]:
-            del self.rejected[name]
-        old = {t.trade_id for t in self.trades.values() if t.trading_day < oldest}
+        oldest = past[-1 - kept_days]
+        for order in list(self.orders.values()):
+            if order.leaves_quantity == 0 and order.updated_ns < oldest.starts_ns:
+                self._forget_order(order)
+        for act in list(self.acts.values()):
+            if act.decided_ns and act.decided_ns < oldest.starts_ns:
+                del self.acts[act.act_id]
+        for key in [k for k, view in self.rejected.items() if view.trading_day < oldest.day]:
+            del self.rejected[key]
+        old = {t.trade_id: None for t in self.trades.values() if t.trading_day < oldest.day}
         for trade_id in old:
             del self.trades[trade_id]
         for index in (*self.tape.values(), *self.trades_of.values()):
             while index and index[0] in old:
                 index.popleft()
+
+    def _forget_order(self, order: OrderView) -> None:
+        del self.orders[order.order_id]
+        del self.orders_of[order.participant_id][order.order_id]
+        key = (order.participant_id, order.client_order_id)
+        if self.order_of_client_id.get(key) == order.order_id:
+            del self.order_of_client_id[key]
+
+    def _kept_days(self) -> int:
+        remembered = (
+            version.rules.idempotency_days
+            for version in self.rule_versions
+            if version.rule_version_id == self.rule_version_id
+        )
+        return max((KEPT_DAYS, *remembered))
 
 
 def _count_trade(view: InstrumentView, event: e.TradeExecuted) -> None:

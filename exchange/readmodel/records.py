@@ -21,7 +21,7 @@ from exchange.readmodel.views import (
 
 
 def apply(record: ReadRecord, event: e.AnyEvent, step: Released, access_lost: list[str]) -> None:
-    """Take one event in; persons whose role or key went are added to access_lost."""
+    """Take one event in; persons whose role changed or went are added to access_lost."""
     handler = _HANDLERS.get(type(event))
     if handler is not None:
         handler(record, event, step)
@@ -43,8 +43,8 @@ def _rules_took_effect(record: ReadRecord, event: e.RulesTookEffect, _step: Rele
 
 
 def _days_set(record: ReadRecord, event: e.TradingDaysSet, _step: Released) -> None:
-    first = event.days[0].day
-    record.days = [d for d in record.days if d.day < first] + list(event.days)
+    started = [day for day in record.days if day.day <= record.trading_day]
+    record.days = started + list(event.days)
 
 
 def _day_started(record: ReadRecord, event: e.DayStarted, _step: Released) -> None:

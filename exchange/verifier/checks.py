@@ -135,7 +135,7 @@ def _link(before: bytes, row: Row) -> bytes:
 
 def _refuse_number(before: int, seq: int) -> None:
     if seq <= before:
-        raise Broken(seq, "stands twice, or out of order")
+        raise Broken(before + 1, f"row {seq} stands in its place, a second time")
     raise Broken(before + 1, f"row missing, the next one is {seq}")
 
 

@@ -1,5 +1,6 @@
 """Each refusal says in both languages which field is wrong, which rule refuses, and what to do."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,8 +14,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXPIRED = "OLD"
 
 
+_numbers = itertools.count(1)
+
+
 def order(side: str = "BUY", quantity: Any = 1, price: Any = "100.00", **other: Any) -> Json:
-    terms = {"client_order_id": "refused", "instrument_id": BEA, "side": side}
+    name = f"refused-{next(_numbers)}"
+    terms = {"client_order_id": name, "instrument_id": BEA, "side": side}
     return {**terms, "price": price, "quantity": quantity, **other}
 
 
@@ -399,20 +404,3 @@ async def test_language_is_the_one_the_client_prefers(
     accept = {"Accept-Language": header}
     said = await shared_market.stranger.refused("GET", "/v1/nothing", headers=accept)
     assert said["title"] == said["messages"][language]["rule"]
-
-
-async def test_orders_are_refused_while_the_market_is_closed(closed_market: MarketApi) -> None:
-    trader = await closed_market.be("trader-a")
-    said = await trader.refused("POST", "/v1/orders", order())
-    assert (said["status"], said["code"], said["rule_ref"]) == (409, "MARKET_NOT_OPEN", "R-PHASE-1")
-    assert said["errors"] == [
-        {
-            "pointer": "/instrument_id",
-            "code": "MARKET_NOT_OPEN",
-            "detail": "BEA-2024 is in phase CLOSED; orders need CONTINUOUS.",
-            "messages": {
-                "en": "BEA-2024 is in phase CLOSED; orders need CONTINUOUS.",
-                "zh": "BEA-2024 当前阶段为 CLOSED，仅连续竞价阶段接受申报。",
-            },
-        }
-    ]

@@ -234,6 +234,12 @@ def test_acts_that_expire_together_do_so_by_their_ids() -> None:
     assert [e.ActExpired(first), e.ActExpired(second)] == expired
 
 
+def test_an_override_needs_a_reason_of_its_own() -> None:
+    market = open_market()
+    (event,) = market.send("op-1", c.ProposeAct(c.OverrideBreaks(" "), "please"))
+    assert (event.reason, event.field) == ("TEXT_INVALID", "reason")
+
+
 def test_what_became_impossible_fails_at_approval_and_is_over() -> None:
     market = open_market()
     series = c.ListSeries("BEA-2025", Product.BEA, 2025, "", 0)

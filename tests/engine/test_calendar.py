@@ -121,6 +121,16 @@ def test_the_days_that_have_not_started_are_replaced() -> None:
     assert e.DayStarted(20240508) == market.next_boundary()[0]
 
 
+def test_the_day_that_has_just_started_stays() -> None:
+    market = found()
+    market.next_boundary()
+    set_days(market, trading_day(3), trading_day(4))
+    assert [day.day for day in market.market.calendar.days] == [20240506, 20240509, 20240510]
+    event = set_days(market, trading_day(0), trading_day(4))
+    assert isinstance(event, e.CommandRefused)
+    assert event.facts == {"fault": "20240506 has started already"}
+
+
 def test_an_unusable_list_of_days_is_refused() -> None:
     market = open_market()
     event = set_days(market, trading_day(3), trading_day(2))

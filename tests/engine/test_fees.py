@@ -91,6 +91,17 @@ def test_an_amend_keeps_the_rate_of_acceptance() -> None:
     assert events[1].held_fen == 30_225
 
 
+def test_money_counts_in_fen_whatever_the_tick_is() -> None:
+    market = open_market("A sells 3@10000", price_tick_fen=10)
+    trade = market.say("B buys 3@10000")[1]
+    (refused,) = market.say("B buys 3@7999")
+    assert (trade.value_fen, trade.buyer_fee_fen, trade.seller_fee_fen) == (300_000, 2_250, 2_250)
+    assert refused.facts == {"lower_fen": "80000", "upper_fen": "120000"}
+    (closed,) = [x for x in market.end_day() if isinstance(x, e.InstrumentDayClosed)]
+    assert (closed.vwap_ticks, closed.turnover_fen) == (10_000, 300_000)
+    market.engine.check_invariants()
+
+
 def test_all_fees_are_what_the_participants_money_lacks() -> None:
     market = open_market("A sells 3@9999", "B buys 1@9999", "C buys 2@10001")
     fees = [t.buyer_fee_fen + t.seller_fee_fen for t in _trades(market)]

@@ -36,6 +36,10 @@ def test_unusable_rules_found_no_market() -> None:
     market = empty()
     (event,) = market.send(c.SYSTEM_ACTOR, c.FoundMarket((), rule_version(lot_tonnes=0)))
     assert (event.reason, market.market.rule_versions) == ("RULES_INVALID", [])
+    assert (event.field, event.facts["fault"]) == (
+        "rule_version/lot_tonnes",
+        "lot_tonnes: 1..1000000",
+    )
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_sellable_units_can_be_withdrawn() -> None:
     )
     actual = market.act(c.WithdrawUnits("A", INSTRUMENT, UNITS - 5, "reg-7"))
     assert expected == actual
+    market.engine.check_invariants()
 
 
 def test_neither_held_nor_fresh_nor_frozen_units_can_be_withdrawn() -> None:
@@ -134,7 +135,21 @@ def test_asking_for_units_of_a_series_one_never_had_leaves_no_trace() -> None:
     assert (event.reason, market.market.accounts["A"].positions) == ("INSUFFICIENT_UNITS", {})
 
 
-OUT_OF_RANGE = (0, -1, 10**16)
+LARGEST = [
+    (c.CreditCash("A", 10**15, "r"), "ActProposed"),
+    (c.DepositUnits("A", INSTRUMENT, 10**10, "r"), "ActProposed"),
+    (c.DepositUnits("A", INSTRUMENT, 10**10 + 1, "r"), "CommandRefused"),
+]
+
+
+@pytest.mark.parametrize(("act", "kind"), LARGEST, ids=repr)
+def test_the_largest_amounts(act: c.Act, kind: str) -> None:
+    market = open_market()
+    (event,) = market.send("op-1", c.ProposeAct(act, "please"))
+    assert kind == type(event).__name__
+
+
+OUT_OF_RANGE = (0, -1, 10**15 + 1)
 
 
 @pytest.mark.parametrize(

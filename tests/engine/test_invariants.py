@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from engine import commands as c
+from engine import engine as engine_module
 from engine.accounts import Lot
 from engine.codes import FreezeReason, Phase, Side
 from engine.engine import Engine
-from engine.faults import InvariantBroken
+from engine.events import DayEnded
+from engine.faults import InvariantBroken, Refused
 from engine.market import Freeze, Market, RequestRecord
+from engine.step import Step
 from tests.market_driver import ECOLOGY, INSTRUMENT, MarketDriver, open_market, trading_day
 
 
@@ -213,6 +216,17 @@ def test_an_order_whose_request_id_is_not_its_client_order_id_stops_the_engine()
     )
     with pytest.raises(InvariantBroken, match="client id"):
         market.engine.apply(market.market.seq + 1, wrong)
+
+
+def test_a_refusal_after_a_change_stops_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change_and_refuse(step: Step, _command: c.OpenMarket) -> None:
+        step.emit(DayEnded(20240506))
+        raise Refused("MARKET_ALREADY_OPEN")
+
+    monkeypatch.setitem(engine_module._HANDLERS, c.OpenMarket, change_and_refuse)
+    market = open_market()
+    with pytest.raises(InvariantBroken, match="has changed nothing"):
+        market.send("op-1", c.OpenMarket())
 
 
 def test_a_market_that_was_not_founded_has_no_rules() -> None:

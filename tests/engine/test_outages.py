@@ -124,6 +124,15 @@ def test_a_long_outage_gives_pending_acts_their_time_back() -> None:
     assert e.ActApproved(proposed.act_id, "op-2") == approved[0]
 
 
+def test_extended_acts_expire_at_their_new_time() -> None:
+    market = open_market(act_expiry_seconds=60)
+    (proposed,) = market.send("op-1", c.ProposeAct(CREDIT, "please"))
+    market.crash(HOUR)
+    expires_ns = market.market.acts[proposed.act_id].expires_ns
+    assert expires_ns > market.now_ns
+    assert market.advance_to(expires_ns) == (e.ActExpired(proposed.act_id),)
+
+
 def test_a_short_outage_leaves_deadlines_as_they_are() -> None:
     market = open_market(act_expiry_seconds=60)
     (proposed,) = market.send("op-1", c.ProposeAct(CREDIT, "please"))

@@ -49,6 +49,8 @@ def test_an_instrument_listed_after_the_close_carries_its_reference_price_over()
         ({"series_id": "a b"}, "TEXT_INVALID", "series_id"),
         ({"series_id": "BEA-2024"}, "SERIES_INVALID", "series_id"),
         ({"vintage": 2012}, "AMOUNT_OUT_OF_RANGE", "vintage"),
+        ({"vintage": 2201}, "AMOUNT_OUT_OF_RANGE", "vintage"),
+        ({"expires_day": 99991232}, "AMOUNT_OUT_OF_RANGE", "expires_day"),
         ({"expires_day": -1}, "AMOUNT_OUT_OF_RANGE", "expires_day"),
     ],
 )
@@ -64,6 +66,7 @@ def test_an_unfit_series_is_refused(changed: dict[str, Any], reason: str, field:
         ({"instrument_id": ""}, "TEXT_INVALID", "instrument_id"),
         ({"series_id": "BEA-1999"}, "SERIES_UNKNOWN", "series_id"),
         ({"reference_price_ticks": 0}, "AMOUNT_OUT_OF_RANGE", "reference_price"),
+        ({"reference_price_ticks": 10**7 + 1}, "AMOUNT_OUT_OF_RANGE", "reference_price"),
         ({"instrument_id": "BEA-2024"}, "INSTRUMENT_INVALID", "instrument_id"),
         ({"series_id": "BEA-2024"}, "INSTRUMENT_INVALID", "instrument_id"),
         ({"series_id": "BEA-2025-R"}, "INSTRUMENT_INVALID", "instrument_id"),
@@ -75,6 +78,15 @@ def test_an_unfit_instrument_is_refused(changed: dict[str, Any], reason: str, fi
     market.act(replace(SERIES, series_id="BEA-2025-R", restriction="auction"))
     (event,) = market.send("op-1", c.ProposeAct(replace(INSTRUMENT, **changed), "please"))
     assert (reason, field) == (event.reason, event.field)
+
+
+def test_the_outermost_values_are_allowed() -> None:
+    market = open_market()
+    for vintage in (2013, 2200):
+        name = f"BEA-{vintage}"
+        market.act(replace(SERIES, series_id=name, vintage=vintage, expires_day=99991231))
+        market.act(c.ListInstrument(name, name, 10**7 if vintage == 2013 else 1))
+    assert {"BEA-2013", "BEA-2200"} <= market.market.instruments.keys()
 
 
 def test_an_expired_series_loses_its_orders_at_the_days_start_and_takes_no_more() -> None:

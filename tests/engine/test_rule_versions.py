@@ -141,6 +141,33 @@ def test_a_parameter_out_of_its_range_makes_a_version_unusable(
     assert ("RULES_INVALID", f"rule_version/{field}") == (event.reason, event.field)
 
 
+OUTERMOST: dict[str, tuple[int, int]] = {
+    "price_tick_fen": (1, 1_000_000),
+    "lot_tonnes": (1, 1_000_000),
+    "min_order_tonnes": (1, 9_999),
+    "max_order_tonnes": (1, 1_000_000_000),
+    "price_limit_bps": (1, 9_999),
+    "resale_interval_days": (0, 250),
+    "withdrawal_interval_days": (0, 250),
+    "public_fee_ppm": (0, 1_000_000),
+    "position_limit_tonnes": (1, 10**12),
+    "idempotency_days": (1, 250),
+    "act_expiry_seconds": (60, 30 * 86_400),
+    "auto_resume_seconds": (0, 86_400),
+}
+
+
+@pytest.mark.parametrize(("name", "bounds"), OUTERMOST.items())
+def test_every_number_has_its_range(name: str, bounds: tuple[int, int]) -> None:
+    version = rule_version()
+    low, high = bounds
+    usable = [
+        find_fault(replace(version, rules=replace(version.rules, **{name: value}))) is None
+        for value in (low - 1, low, high, high + 1)
+    ]
+    assert usable == [False, True, True, False]
+
+
 def without_source(name: str, replacement: Source | None) -> RuleVersion:
     version = rule_version()
     sources = {key: value for key, value in version.sources.items() if key != name}

@@ -2,8 +2,8 @@
 
 A trader is a session of one participant. Each of its connections enters orders around the
 reference price (some cross, some rest), cancels and amends what it has open, one request at a time.
-What was sent and what was answered is kept with all its facts; a request without an answer is kept
-as unknown. Connections end when the server does.
+What was sent and what was answered is kept with all its facts; a request without an answer, or with
+the answer that nobody knows (504), is kept as unknown. Connections end when the server does.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from api.demo.client import Client
 from api.demo.market import MEMBERS, PRODUCTS, Member
 from tests.reliability.wire import Answer, Connection, ConnectionLost
 
+UNAVAILABLE, OUTCOME_UNKNOWN = 503, 504
+BACK_OFF_S = 0.1
 SPREAD_TICKS = 12
 MAX_TONNES = 3
 CANCEL_SHARE = 0.20
@@ -79,6 +81,7 @@ class Load:
         pause_s: float = 0.0,
     ) -> None:
         self.sent: list[Sent] = []
+        self.accepted = 0
         self._port = port
         self._traders = traders
         self._chance = chance
@@ -103,10 +106,6 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     @property
-    def accepted(self) -> int:
-        return sum(sent.is_accepted for sent in self.sent)
-
-    @property
     def unknown(self) -> list[Sent]:
         return [sent for sent in self.sent if sent.answer is None]
 
@@ -123,14 +122,21 @@ class Load:
                 sent = self._next(trader, chance, open_orders, f"{prefix}-{number}")
                 self.sent.append(sent)
                 try:
-                    sent.answer = await connection.request(
+                    answer = await connection.request(
                         sent.method, sent.path, sent.body, key="" if sent.is_entry else sent.key
                     )
                 except ConnectionLost:
                     return
+                if answer.status == OUTCOME_UNKNOWN:
+                    continue
+                sent.answer = answer
+                self.accepted += sent.is_accepted
+                if answer.status == UNAVAILABLE:
+                    await asyncio.sleep(BACK_OFF_S)
+                    continue
                 self._last_answer_at = time.monotonic()
-                if sent.is_entry and sent.answer.status == 201:
-                    entered = msgspec.json.decode(sent.answer.body, type=Entered)
+                if sent.is_entry and answer.status == 201:
+                    entered = msgspec.json.decode(answer.body, type=Entered)
                     sent.order_id = entered.order_id
                     if entered.leaves_quantity:
                         open_orders.append(entered)
