@@ -1,6 +1,5 @@
 """Where settlement meets the exchange: adapters for the ports that settlement owns."""
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.problems import Problem
@@ -9,6 +8,7 @@ from engine.released import Released
 from exchange.faults import OutcomeUnknown, Unavailable
 from exchange.feed import JournalFeed
 from exchange.service import Exchange
+from exchange.statements import UNKNOWN_RESULT
 from settlement.ports import TemporarilyUnavailable
 from settlement.registry.embedded import EmbeddedRegistry, KeyReused
 
@@ -23,7 +23,7 @@ class FeedLink:
         """Up to `limit` steps after seq."""
         try:
             return await self._feed.read_after(seq, limit)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNKNOWN_RESULT as error:
             raise TemporarilyUnavailable(str(error)) from error
 
     async def wait_beyond(self, seq: int) -> None:

@@ -113,7 +113,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OutcomeUnknown, _on_outcome_unknown)
     app.add_exception_handler(OSError, _on_database_away)
     app.add_exception_handler(PoolTimeoutError, _on_database_away)
-    for kind in (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    for kind in (
+        DBAPIError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ):
         app.add_exception_handler(kind, _on_database_error)
     app.add_exception_handler(Exception, _on_failure)
 
@@ -208,9 +213,11 @@ def _is_outage(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return True
-        cause: object = error.orig
+        cause: object = getattr(error.orig, "__cause__", None) or error.orig
     else:
         cause = error
+    if isinstance(cause, asyncpg.InternalClientError):
+        return True  # the server died while it was answering
     if isinstance(cause, asyncpg.InterfaceError):
         return not isinstance(cause, ValueError)  # a value that does not fit its column
     return str(getattr(cause, "sqlstate", None) or "")[:2] in OUTAGE_CLASSES

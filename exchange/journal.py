@@ -35,17 +35,22 @@ SELECT r.seq, fence.epoch, $5, $6, r.timestamp_ns, r.trading_day, r.command, r.e
 
 _COLUMNS = "seq, epoch, engine_version, timestamp_ns, trading_day, command, events, chain"
 
-_FIRST_BROKEN_LINK = """
-SELECT seq FROM (
-    SELECT seq, chain, epoch, command, events,
-           row_number() OVER (ORDER BY seq) AS number,
-           lag(chain, 1, decode(repeat('00', 32), 'hex')) OVER (ORDER BY seq) AS previous
-      FROM exchange.journal WHERE seq <= $1) AS linked
+_FIRST_BROKEN_ROW = """
+SELECT number FROM (
+    SELECT seq, epoch, timestamp_ns, trading_day, command, events, chain,
+           row_number() OVER ascending AS number,
+           lag(chain, 1, decode(repeat('00', 32), 'hex')) OVER ascending AS previous,
+           lag(trading_day, 1, 0) OVER ascending AS day_before
+      FROM exchange.journal WHERE seq <= $1
+    WINDOW ascending AS (ORDER BY seq)) AS linked
  WHERE seq <> number
     OR chain <> sha256($2::bytea || previous || int8send(seq) || int8send(epoch)
                        || int4send(length(command)) || command
                        || int4send(length(events)) || events)
- ORDER BY seq LIMIT 1
+    OR command NOT LIKE convert_to('%"timestamp_ns":' || timestamp_ns || '}', 'UTF8')
+    OR (trading_day <> day_before OR events LIKE '%"type":"DayStarted"}%')
+       AND events NOT LIKE convert_to('%{"day":' || trading_day || ',"type":"DayStarted"}%', 'UTF8')
+ ORDER BY number LIMIT 1
 """
 
 
@@ -131,9 +136,10 @@ class Journal:
         )
         return [Row(*row) for row in rows]
 
-    async def first_broken_link(self, up_to_seq: int, tag: bytes) -> int | None:
-        """The first seq <= up_to_seq whose chain value or number is wrong, checked in SQL."""
-        found: int | None = await self._pool.fetchval(_FIRST_BROKEN_LINK, up_to_seq, tag)
+    async def first_broken_row(self, up_to_seq: int, tag: bytes) -> int | None:
+        """Checked in SQL: the first seq <= up_to_seq where a row is missing or, by the chain or by
+        the time and trading day that its content tells, is not the one that was written."""
+        found: int | None = await self._pool.fetchval(_FIRST_BROKEN_ROW, up_to_seq, tag)
         return found
 
     async def quarantine(self, epoch: int, after_seq: int, case: "QuarantineCase") -> None:

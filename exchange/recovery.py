@@ -65,6 +65,9 @@ class Recovered:
                 raise JournalBroken(row.seq, f"the engine cannot replay it: {fault}") from fault
             if encode(events) != row.events:
                 raise JournalBroken(row.seq, "the engine gives other events than were journaled")
+            told = (envelope.timestamp_ns, self.engine.market.day)
+            if (row.timestamp_ns, row.trading_day) != told:
+                raise JournalBroken(row.seq, "its time or trading day is not the content's")
             self.read.apply(Released(row.seq, envelope, events))
             self.seq, self.chain = row.seq, row.chain
 
@@ -96,9 +99,9 @@ async def recover(
     Raises JournalBroken, or LeaseLost if another leader writes meanwhile, and opens nothing.
     """
     state = await _start_from(journal, snapshots, await snapshots.seqs(), head)
-    broken = await journal.first_broken_link(state.seq, TAG)
+    broken = await journal.first_broken_row(state.seq, TAG)
     if broken is not None:
-        raise JournalBroken(broken, "its content does not match the hash chain")
+        raise JournalBroken(broken, "row missing, or its content does not match the hash chain")
     await _replay(journal, state, head, progress)
     beyond = await journal.read(head.last_seq + 1)
     if beyond is not None and beyond.epoch > head.epoch:

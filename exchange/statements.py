@@ -13,8 +13,16 @@ from asyncpg.pool import PoolConnectionProxy
 
 STATEMENT_SECONDS = 10.0
 
-UNKNOWN_RESULT = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a statement may raise without saying whether it took effect; TimeoutError is an OSError."""
+UNKNOWN_RESULT = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a statement may raise without saying whether it took effect; TimeoutError is an OSError.
+
+InternalClientError is how asyncpg may say that a server died while it was answering.
+"""
 
 
 @asynccontextmanager

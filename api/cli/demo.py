@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from api.cli.serving import configure_logging
 from api.demo.day import run_day
+from api.settings import Settings
 
 LOST = 1
 
@@ -15,6 +17,7 @@ def demo(
     orders_each: Annotated[int, typer.Option(help="Orders of each of the members.")] = 400,
 ) -> None:
     """Trade, crash, recover, settle and reconcile a day against a real server process."""
+    configure_logging(Settings(log_level="error"))
     figures = asyncio.run(run_day(orders_each))
     print(json.dumps(figures))
     is_good = figures["chain_verified"] and not figures["breaks"]

@@ -22,8 +22,7 @@ async def livez() -> Response:
 @router.get("/readyz", summary="Whether commands are taken", response_model=Readiness)
 async def readyz(parts: Parts) -> Response:
     """200 when the journal is replayed and writable, 503 with the reason otherwise."""
-    sequencer = parts.exchange.sequencer
-    why = sequencer.stopped or sequencer.stalled
+    why = parts.exchange.sequencer.refusal()
     if why:
         return JsonReply({"status": "unavailable", "reason": why}, 503)
     return JsonReply({"status": "ok", "reason": None})

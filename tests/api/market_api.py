@@ -191,7 +191,7 @@ class MarketApi:
 
 async def found_template(admin_dsn: str) -> Founding:
     """Found, staff and fund a market once; every world starts from a copy of its database."""
-    name = "founded"
+    name = f"founded_{next(_numbers)}"
     await _execute(admin_dsn, f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY FILE_COPY")
     market = MarketApi(_of(admin_dsn, name), DemoClock(START_NS))
     await market.start()

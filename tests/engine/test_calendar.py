@@ -166,6 +166,15 @@ def test_a_new_day_may_not_start_inside_the_day_in_progress() -> None:
     market.open_day()
 
 
+def test_a_new_day_starts_after_the_end_of_the_day_in_progress_not_with_it() -> None:
+    market = open_market()
+    end_ns = trading_day(0).sessions[1].closes_ns
+    sessions = (end_ns + HOUR, end_ns + 2 * HOUR)
+    refused = set_days(market, day(20240507, end_ns, sessions))
+    accepted = set_days(market, day(20240507, end_ns + 1, sessions))
+    assert (type(refused), type(accepted)) == (e.CommandRefused, e.TradingDaysSet)
+
+
 def test_after_an_early_close_the_rest_of_its_day_cannot_be_used_again() -> None:
     market = open_market()
     market.send("op-1", c.CloseMarket("typhoon"))

@@ -136,7 +136,7 @@ def test_asking_for_units_of_a_series_one_never_had_leaves_no_trace() -> None:
 
 
 LARGEST = [
-    (c.CreditCash("A", 10**15, "r"), "ActProposed"),
+    (c.CreditCash("A", 10**15, "r" * 200), "ActProposed"),
     (c.DepositUnits("A", INSTRUMENT, 10**10, "r"), "ActProposed"),
     (c.DepositUnits("A", INSTRUMENT, 10**10 + 1, "r"), "CommandRefused"),
 ]
