@@ -136,6 +136,14 @@ EDGE_CODES: dict[str, EdgeCode] = {
         Words("The server could not read this request.", "Mend its form; see /docs."),
         Words("服务器无法读取该请求。", "请更正请求格式；参阅 /docs。"),
     ),
+    "TOO_MANY_SUBSCRIPTIONS": EdgeCode(
+        422,
+        Words(
+            "A stream connection has at most {limit} subscriptions.",
+            "Unsubscribe from others, or open another connection.",
+        ),
+        Words("每个推送连接最多订阅 {limit} 项。", "请先退订其他项目或另建连接。"),
+    ),
     "EXCHANGE_UNAVAILABLE": EdgeCode(
         503,
         Words("The exchange takes no command now; nothing was done.", "Try again shortly."),

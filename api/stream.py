@@ -199,8 +199,8 @@ def _handle(connection: Connection, parts: Components, hub: Hub, frame: ClientFr
         topic = _topic(connection, parts, frame)
         if frame.op == "unsubscribe":
             hub.unsubscribe(connection, topic)
-        elif len(connection.topics) >= MAX_SUBSCRIPTIONS:
-            raise Problem("INPUT_INVALID", "channel")
+        elif topic not in connection.topics and len(connection.topics) >= MAX_SUBSCRIPTIONS:
+            raise Problem("TOO_MANY_SUBSCRIPTIONS", limit=MAX_SUBSCRIPTIONS)
         else:
             hub.subscribe(connection, topic)
     else:

@@ -120,20 +120,22 @@ class Journal:
 
     async def read(self, seq: int) -> Row | None:
         """One row."""
-        row = await self._pool.fetchrow(
-            f"SELECT {_COLUMNS} FROM exchange.journal WHERE seq = $1",  # noqa: S608 - constant
-            seq,
-        )
+        async with timely(self._pool) as connection:
+            row = await connection.fetchrow(
+                f"SELECT {_COLUMNS} FROM exchange.journal WHERE seq = $1",  # noqa: S608 - constant
+                seq,
+            )
         return Row(*row) if row is not None else None
 
     async def read_after(self, seq: int, limit: int) -> list[Row]:
         """Up to `limit` rows after seq, ascending."""
-        rows = await self._pool.fetch(
-            f"SELECT {_COLUMNS} FROM exchange.journal"  # noqa: S608 - constant
-            " WHERE seq > $1 ORDER BY seq LIMIT $2",
-            seq,
-            limit,
-        )
+        async with timely(self._pool) as connection:
+            rows = await connection.fetch(
+                f"SELECT {_COLUMNS} FROM exchange.journal"  # noqa: S608 - constant
+                " WHERE seq > $1 ORDER BY seq LIMIT $2",
+                seq,
+                limit,
+            )
         return [Row(*row) for row in rows]
 
     async def first_broken_row(self, up_to_seq: int, tag: bytes) -> int | None:

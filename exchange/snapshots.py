@@ -15,8 +15,10 @@ from engine.canonical import encode
 from engine.market import MarketRecord
 from exchange.journal import SCHEMA_VERSION, Row
 from exchange.readmodel.views import ReadRecord
+from exchange.statements import timely
 
 KEPT_SNAPSHOTS = 5
+SAVE_SECONDS = 60.0
 
 
 class Content(msgspec.Struct):
@@ -48,22 +50,23 @@ class Snapshots:
     async def save(self, seq: int, chain: bytes, market: MarketRecord, read: ReadRecord) -> None:
         """Store a snapshot and drop the oldest ones beyond KEPT_SNAPSHOTS."""
         state = encode(Content(market, read))
-        await self._pool.execute(
-            "INSERT INTO exchange.snapshot"
-            " (seq, engine_version, schema_version, chain, digest, state)"
-            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (seq) DO NOTHING",
-            seq,
-            ENGINE_VERSION,
-            SCHEMA_VERSION,
-            chain,
-            hashlib.sha256(state).digest(),
-            state,
-        )
-        await self._pool.execute(
-            "DELETE FROM exchange.snapshot WHERE seq NOT IN"
-            " (SELECT seq FROM exchange.snapshot ORDER BY seq DESC LIMIT $1)",
-            KEPT_SNAPSHOTS,
-        )
+        async with timely(self._pool, SAVE_SECONDS) as connection:
+            await connection.execute(
+                "INSERT INTO exchange.snapshot"
+                " (seq, engine_version, schema_version, chain, digest, state)"
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (seq) DO NOTHING",
+                seq,
+                ENGINE_VERSION,
+                SCHEMA_VERSION,
+                chain,
+                hashlib.sha256(state).digest(),
+                state,
+            )
+            await connection.execute(
+                "DELETE FROM exchange.snapshot WHERE seq NOT IN"
+                " (SELECT seq FROM exchange.snapshot ORDER BY seq DESC LIMIT $1)",
+                KEPT_SNAPSHOTS,
+            )
 
     async def seqs(self) -> list[int]:
         """Seqs of the snapshots in a form that this program reads, newest first."""

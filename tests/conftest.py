@@ -25,6 +25,7 @@ import pytest_asyncio
 from exchange.embedded import EmbeddedPostgres
 from exchange.embedded.postmaster import running_postmaster
 from migrations.upgrade import upgrade
+from tests.seeded import FIRST_SEED
 
 DIRECTORY_PREFIX = "jingtan-tests-"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -33,6 +34,10 @@ TEMPLATE = "migrated"
 EMPTY = "template1"
 
 _numbers = count(1)
+
+
+def pytest_report_header() -> str:
+    return f"JINGTAN_SEED={FIRST_SEED}"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -11,7 +11,7 @@ starts on 2024-05-06 and stands still while the exchange is down.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -42,14 +42,26 @@ CLOCK_COMMANDS = (c.AdvanceClock, c.LeaderStarted)
 """What the exchange sequences by itself."""
 
 
+async def writer_pool(dsn: str) -> asyncpg.Pool:
+    """Connections as the exchange has them."""
+    return await open_pool(dsn, "jingtan_journal_writer", min_size=2, max_size=4)
+
+
 class ExchangeDriver:
     """One exchange on one database; at most one life at a time."""
 
     exchange: Exchange
     """The one of this life."""
 
-    def __init__(self, dsn: str, start_ns: int = MIDNIGHT) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        start_ns: int = MIDNIGHT,
+        connect: Callable[[str], Awaitable[asyncpg.Pool]] = writer_pool,
+    ) -> None:
+        """`connect` may give connections with faults in them."""
         self.dsn = dsn
+        self._connect = connect
         self.clock = DemoClock(start_ns)
         self.acknowledged: list[Released] = []
         """Every step whose submitter was told that it is durable, over all lives."""
@@ -64,7 +76,7 @@ class ExchangeDriver:
         Returns when the record of this leadership is durable.
         """
         assert self._pool is None, "it runs already"
-        self._pool = await open_pool(self.dsn, "jingtan_journal_writer", min_size=2, max_size=4)
+        self._pool = await self._connect(self.dsn)
         self.exchange = Exchange(self._pool, self.clock, self.take_snapshot, lambda *_: None)
         try:
             await self.exchange.start()

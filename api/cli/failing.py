@@ -8,6 +8,7 @@ from typing import Annotated
 
 import asyncpg
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.cli.serving import configure_logging
 from api.main import CannotServe, ExitCode
@@ -43,7 +44,7 @@ def failing_in_one_line() -> Iterator[None]:
         raise _ended(str(failure), failure.code) from failure
     except BackupRefused as refusal:
         raise _ended(str(refusal), ExitCode.FAILED) from refusal
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
         raise _ended(str(error), ExitCode.DATABASE_UNREACHABLE) from error
     except OSError as error:
         raise _ended(str(error), ExitCode.FAILED) from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 from uuid import uuid4
 
@@ -141,18 +141,18 @@ class Stream:
         assert said == {"op": "auth", "person_id": caller.person_id}
 
     async def next(self) -> Json:
-        """The next frame; raises Cut when the server has closed."""
+        """The next frame that is no heartbeat; raises Cut when the server has closed."""
+        while (frame := await self.next_of_all()).get("channel") == "heartbeat":
+            pass
+        return frame
+
+    async def next_of_all(self) -> Json:
+        """The next frame, heartbeats among them; raises Cut when the server has closed."""
         message = await self._next()
         if message["type"] == "websocket.close":
             raise Cut(message["code"], message["reason"])
         found: Json = json.loads(message["text"])
         return found
-
-    async def next_where(self, is_wanted: Callable[[Json], bool]) -> Json:
-        while True:
-            frame = await self.next()
-            if is_wanted(frame):
-                return frame
 
     async def until_cut(self) -> Cut:
         """How the server ends it, whatever it says before."""
@@ -161,10 +161,6 @@ class Stream:
                 await self.next()
             except Cut as cut:
                 return cut
-
-    def is_silent(self) -> bool:
-        """Whether no frame waits to be read."""
-        return self._frames.empty()
 
     async def _next(self) -> Json:
         return await asyncio.wait_for(self._frames.get(), PATIENCE_SECONDS)

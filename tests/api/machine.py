@@ -20,6 +20,7 @@ from tests.api.client import Json, answer, problem
 from tests.api.market_api import MarketApi, now_ms
 from tests.api.signing import base64url
 
+_keys = itertools.count(1)
 _nonces = itertools.count(1)
 Headers = dict[str, str]
 
@@ -83,11 +84,11 @@ async def deliver(
     return await http.request(method, target, content=content, headers=typed)
 
 
-async def machine_of(market: MarketApi, login: str, key_id: str = "bot-1") -> Machine:
-    """A key that two operators have issued to a person's programs."""
-    machine = Machine(market.stranger.http, key_id)
+async def machine_of(market: MarketApi, login: str) -> Machine:
+    """A fresh key that two operators have issued to a person's programs."""
+    machine = Machine(market.stranger.http, f"bot-{next(_keys)}")
     key = {
-        "key_id": key_id,
+        "key_id": machine.key_id,
         "person_id": market.people[login],
         "public_key": machine.public_key,
         "label": f"bot of {login}",

@@ -1,17 +1,18 @@
 """Stand-ins for what the sequencer and the committer work with, each with faults to order.
 
-    MemoryJournal   keeps rows and the lease row as exchange/journal.py does; every call takes the
-                    next fault from its list
-    MemoryLease     renews, or fails as ordered, and tells a database's time
-    HandClock       stands still until it is moved
-    BrittleEngine   breaks on a client id, or on every deadline
-    Shell           all of it put together around a market in its first session
+MemoryJournal   keeps rows and the lease row as exchange/journal.py does; every call takes the
+                next fault from its list
+MemoryLease     renews, or fails as ordered, and tells a database's time
+HandClock       stands still until it is moved
+BrittleEngine   breaks on a client id, or on every deadline
+Shell           all of it put together around a market in its first session
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
 from time import time_ns
+from typing import Literal, NamedTuple
 
 from engine import commands as c
 from engine import events as e
@@ -31,23 +32,13 @@ EPOCH = 7
 POISON = "poison"
 
 
-class Fault:
-    """What goes wrong with one call."""
+class Fault(NamedTuple):
+    """What goes wrong with one call: an error before or after it took effect, or "late": it takes
+    effect just before the next append.  A held call first waits for an event."""
 
-    def __init__(
-        self,
-        *,
-        before: Exception | None = None,
-        after: Exception | None = None,
-        late: Exception | None = None,
-        hold: asyncio.Event | None = None,
-    ) -> None:
-        """Fail before, or after, it took effect; or fail, and take effect just before the next
-        append; or wait for an event first."""
-        self.before = before
-        self.after = after
-        self.late = late
-        self.hold = hold
+    moment: Literal["", "before", "after", "late"] = ""
+    error: Exception | None = None
+    hold: asyncio.Event | None = None
 
 
 class MemoryJournal:
@@ -56,7 +47,7 @@ class MemoryJournal:
     def __init__(self, head: Head) -> None:
         self.row = head
         self.rows: list[Row] = []
-        self.cases: list[QuarantineCase] = []
+        self.cases: list[tuple[int, int, QuarantineCase]] = []
         self.append_faults: deque[Fault] = deque()
         self.head_faults: deque[Fault] = deque()
         self.quarantine_faults: deque[Fault] = deque()
@@ -66,16 +57,16 @@ class MemoryJournal:
     async def append(self, epoch: int, previous_seq: int, rows: Sequence[Row]) -> None:
         self.appends += 1
         fault = await self._meet(self.append_faults)
-        if fault.late is not None:
+        if fault.moment == "late" and fault.error is not None:
             self._late.append((epoch, previous_seq, list(rows)))
-            raise fault.late
+            raise fault.error
         for statement in self._late:
             self._commit(*statement)
         self._late.clear()
         if not self._commit(epoch, previous_seq, list(rows)):
             raise LeaseLost("the lease row is elsewhere")
-        if fault.after is not None:
-            raise fault.after
+        if fault.moment == "after" and fault.error is not None:
+            raise fault.error
 
     async def head(self) -> Head:
         await self._meet(self.head_faults)
@@ -83,7 +74,7 @@ class MemoryJournal:
 
     async def quarantine(self, epoch: int, after_seq: int, case: QuarantineCase) -> None:
         await self._meet(self.quarantine_faults)
-        self.cases.append(case)
+        self.cases.append((epoch, after_seq, case))
 
     def seize(self, epoch: int = EPOCH + 1) -> None:
         """Another process takes the lease."""
@@ -102,8 +93,8 @@ class MemoryJournal:
         fault = faults.popleft() if faults else Fault()
         if fault.hold is not None:
             await fault.hold.wait()
-        if fault.before is not None:
-            raise fault.before
+        if fault.moment == "before" and fault.error is not None:
+            raise fault.error
         return fault
 
 
@@ -118,6 +109,8 @@ class MemoryLease:
 
     async def renew(self, epoch: int) -> int:
         self.renewals += 1
+        if epoch != EPOCH:
+            raise LeaseLost(f"epoch {epoch}")
         if self.faults:
             raise self.faults.popleft()
         now_ns = time_ns()
@@ -188,9 +181,7 @@ class Shell:
         """Submit an order of A's that rests."""
         self._number += 1
         name = client_order_id or f"o{self._number}"
-        body = c.EnterOrder(
-            "A", name, INSTRUMENT, Side.BUY, price_ticks, quantity, TimeInForce.DAY
-        )
+        body = c.EnterOrder("A", name, INSTRUMENT, Side.BUY, price_ticks, quantity, TimeInForce.DAY)
         return self.sequencer.submit("trader-A", name, body)
 
     def commit(self) -> None:

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import asyncpg
 import pytest
@@ -22,7 +23,10 @@ from tests.seeded import FIRST_SEED, seeded
 GONE = ConnectionRefusedError("nobody listens")
 CUT = asyncpg.ConnectionDoesNotExistError("the line was cut")
 LATE = TimeoutError("no answer")
-FAULTS = (GONE, CUT, LATE, asyncpg.InterfaceError("pool is closing"), asyncpg.DiskFullError("no space"))
+FULL = asyncpg.DiskFullError("no space")
+FAULTS = (GONE, CUT, LATE, FULL, asyncpg.InterfaceError("pool is closing"))
+Moment = Literal["", "before", "after", "late"]
+MOMENTS: tuple[Moment, ...] = ("", "before", "after", "late")
 
 Answer = Released | BaseException
 
@@ -85,9 +89,9 @@ async def test_the_next_batch_fills_while_one_is_in_flight() -> None:
 
 @pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_a_commit_that_fails_takes_effect_once(moment: str, error: Exception) -> None:
+async def test_a_commit_that_fails_takes_effect_once(moment: Moment, error: Exception) -> None:
     shell = Shell()
-    shell.journal.append_faults.append(Fault(**{moment: error}))
+    shell.journal.append_faults.append(Fault(moment, error))
     async with running(shell):
         first, second = await asyncio.gather(shell.buy(), shell.buy())
         assert shell.seqs() == [first.seq, second.seq]
@@ -100,7 +104,7 @@ async def test_a_commit_that_fails_takes_effect_once(moment: str, error: Excepti
 async def test_a_commit_that_gets_through_after_it_was_given_up_takes_effect_once() -> None:
     """The server was frozen: it carries the first try out when it already has the second."""
     shell = Shell()
-    shell.journal.append_faults.append(Fault(late=LATE))
+    shell.journal.append_faults.append(Fault("late", LATE))
     async with running(shell):
         step = await shell.buy()
         assert shell.seqs() == [step.seq]
@@ -111,8 +115,8 @@ async def test_a_commit_that_gets_through_after_it_was_given_up_takes_effect_onc
 
 async def test_while_a_result_is_unknown_nothing_is_taken_or_answered() -> None:
     shell = Shell()
-    shell.journal.append_faults.append(Fault(after=CUT))
-    shell.journal.head_faults.extend(Fault(before=GONE) for _ in range(4))
+    shell.journal.append_faults.append(Fault("after", CUT))
+    shell.journal.head_faults.extend(Fault("before", GONE) for _ in range(4))
     hold = asyncio.Event()
     shell.journal.head_faults.append(Fault(hold=hold))
     async with running(shell):
@@ -130,7 +134,7 @@ async def test_while_a_result_is_unknown_nothing_is_taken_or_answered() -> None:
 async def test_a_full_disk_is_not_hammered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.02)
     shell = Shell()
-    shell.journal.append_faults.extend(Fault(before=asyncpg.DiskFullError("no space")) for _ in range(4))
+    shell.journal.append_faults.extend(Fault("before", FULL) for _ in range(4))
     started = time.monotonic()
     async with running(shell):
         shell.committer._retry_seconds = 0.02
@@ -145,7 +149,7 @@ async def test_faults_at_random_lose_nothing_double_nothing_and_leave_nobody_wai
     chance = seeded(seed)
     shell = Shell()
     shell.journal.append_faults.extend(random_fault(chance) for _ in range(40))
-    shell.journal.head_faults.extend(Fault(before=GONE) for _ in range(chance.randrange(5)))
+    shell.journal.head_faults.extend(Fault("before", GONE) for _ in range(chance.randrange(5)))
     futures: list[asyncio.Future[Released]] = []
     async with running(shell):
         while len(futures) < 120 and not shell.sequencer.stopped:
@@ -155,15 +159,16 @@ async def test_faults_at_random_lose_nothing_double_nothing_and_leave_nobody_wai
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0)
         found = await answers(*futures)
-    assert [step.seq for step in found if isinstance(step, Released)] == shell.seqs(), f"seed {seed}"
+    assert [step.seq for step in found if isinstance(step, Released)] == shell.seqs(), (
+        f"seed {seed}"
+    )
     assert [step.seq for step in shell.released] == shell.seqs(), f"seed {seed}"
     for row in shell.journal.rows:
         assert len([r for r in shell.journal.rows if r.seq == row.seq]) == 1
 
 
 def random_fault(chance: random.Random) -> Fault:
-    moment = chance.choice(("before", "after", "late", ""))
-    return Fault(**{moment: chance.choice(FAULTS)}) if moment else Fault()
+    return Fault(chance.choice(MOMENTS), chance.choice(FAULTS))
 
 
 # --- another leader -------------------------------------------------------------------------------
@@ -187,7 +192,7 @@ async def test_a_leader_that_was_replaced_acknowledges_nothing_more() -> None:
 async def test_a_leader_replaced_while_its_commit_was_unknown_answers_so() -> None:
     shell = Shell()
     hold = asyncio.Event()
-    shell.journal.append_faults.append(Fault(after=CUT))
+    shell.journal.append_faults.append(Fault("after", CUT))
     shell.journal.head_faults.append(Fault(hold=hold))
     async with running(shell) as task:
         future = shell.buy()
@@ -204,7 +209,7 @@ async def test_a_leader_replaced_while_its_commit_was_unknown_answers_so() -> No
 @pytest.mark.parametrize("beyond", [-1, 1, 2])
 async def test_a_journal_that_ends_elsewhere_is_not_written_to(beyond: int) -> None:
     shell = Shell()
-    shell.journal.append_faults.append(Fault(before=CUT))
+    shell.journal.append_faults.append(Fault("before", CUT))
     async with running(shell) as task:
         future = shell.buy()
         end = shell.market.seq - 1 + beyond
@@ -218,7 +223,7 @@ async def test_a_journal_that_ends_elsewhere_is_not_written_to(beyond: int) -> N
 
 async def test_a_seq_that_is_taken_ends_the_leadership() -> None:
     shell = Shell()
-    shell.journal.append_faults.append(Fault(before=asyncpg.UniqueViolationError("seq")))
+    shell.journal.append_faults.append(Fault("before", asyncpg.UniqueViolationError("seq")))
     async with running(shell) as task:
         (lost,) = await answers(shell.buy())
         assert isinstance(lost, OutcomeUnknown)
@@ -264,7 +269,7 @@ async def test_a_lease_found_lost_at_renewal_ends_it() -> None:
 async def test_after_a_long_outage_of_the_journal_the_leader_starts_over() -> None:
     shell = Shell()
     hold = asyncio.Event()
-    shell.journal.append_faults.append(Fault(before=GONE))
+    shell.journal.append_faults.append(Fault("before", GONE))
     shell.journal.head_faults.append(Fault(hold=hold))
     async with running(shell):
         future = shell.buy()
@@ -356,7 +361,7 @@ async def test_cancelled_in_the_middle_of_a_commit_it_leaves_nobody_waiting() ->
 
 async def test_an_unforeseen_failure_stops_the_exchange_and_says_why() -> None:
     shell = Shell()
-    shell.journal.append_faults.append(Fault(before=KeyError("a mistake")))
+    shell.journal.append_faults.append(Fault("before", KeyError("a mistake")))
     async with running(shell) as task:
         (lost,) = await answers(shell.buy())
         assert isinstance(lost, OutcomeUnknown)
@@ -398,14 +403,14 @@ async def test_an_engine_that_breaks_while_a_batch_is_in_flight_loses_no_acknowl
         with pytest.raises(EngineBroken, match="restart to go on without it"):
             await task
     assert shell.seqs() == [shell.released[0].seq]
-    (case,) = shell.journal.cases
-    assert case.request_id == POISON
+    ((epoch, after_seq, case),) = shell.journal.cases
+    assert (epoch, after_seq, case.request_id) == (EPOCH, shell.seqs()[-1], POISON)
 
 
 async def test_a_quarantine_is_written_as_soon_as_the_database_is_back() -> None:
     shell = Shell()
     hold = asyncio.Event()
-    faults = [Fault(before=GONE), Fault(before=LATE), Fault(hold=hold, before=CUT)]
+    faults = [Fault("before", GONE), Fault("before", LATE), Fault("before", CUT, hold)]
     shell.journal.quarantine_faults.extend(faults)
     async with running(shell) as task:
         opened, broken = shell.buy(), shell.buy(POISON)
@@ -415,7 +420,7 @@ async def test_a_quarantine_is_written_as_soon_as_the_database_is_back() -> None
         hold.set()
         with pytest.raises(EngineBroken):
             await task
-    assert [case.request_id for case in shell.journal.cases] == [POISON]
+    assert [case.request_id for _, _, case in shell.journal.cases] == [POISON]
     assert shell.seqs() == []
 
 

@@ -45,7 +45,9 @@ class Watched:
         before = len(self.model.orders)
         self.driver.say(text, client_order_id=client_order_id)
         self.catch_up()
-        return self.model.orders[max(self.model.orders)] if len(self.model.orders) > before else None
+        return (
+            self.model.orders[max(self.model.orders)] if len(self.model.orders) > before else None
+        )
 
     def days_pass(self, count: int) -> None:
         for _ in range(count):

@@ -165,9 +165,9 @@ def _check_entry(found: Findings, ack: EntryAck, now: Holdings) -> None:
     if order is None:
         found.lost.append(f"order {ack.order_id} ({ack.client_order_id})")
         return
-    same = ("client_order_id", "instrument_id", "side", "time_in_force", "entered_at")
+    same = ["client_order_id", "instrument_id", "side", "time_in_force", "entered_at"]
     if order.version == 1:
-        same += ("price", "quantity")
+        same += ["price", "quantity"]
     if any(getattr(order, name) != getattr(ack, name) for name in same):
         found.lost.append(f"order {ack.order_id} as acknowledged: {ack}, now {order}")
     if order.cumulative_quantity < ack.cumulative_quantity:

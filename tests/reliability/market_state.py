@@ -100,6 +100,16 @@ async def read_market(port: int, traders: list[Trader]) -> State:
     return state
 
 
+async def breaks_of_the_books(port: int, operator_token: str) -> int:
+    """Settle everything, reconcile; the number of breaks."""
+    async with Connection(port, operator_token) as connection:
+        settled = await connection.request("POST", "/ops/v1/settlement/runs", timeout_s=120.0)
+        assert settled.status == 200, settled
+        report = await connection.request("POST", "/ops/v1/reconciliations", timeout_s=120.0)
+        assert report.status == 201, report
+        return int(report.json()["break_count"])
+
+
 async def _read_holdings(connection: Connection) -> Holdings:
     found = Holdings()
     names: dict[str, int] = {}

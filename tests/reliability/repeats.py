@@ -20,8 +20,8 @@ PER_REQUEST = ("trace_id", "duplicate")
 """Fields of an answer that may differ between a request and its repetition."""
 
 REFUSALS = (CommandRefused, OrderRejected)
-NOT_SEQUENCED = {("POST", "/registry/v1/issuances")}
-"""Effects that are in the registry's tables, not in the journal."""
+ISSUANCE = ("POST", "/registry/v1/issuances")
+"""Its effect is in the registry's tables, not in the journal."""
 
 
 @dataclass(slots=True)
@@ -118,8 +118,14 @@ def expected_effects(trials: list[Trial]) -> dict[str, int]:
     return {
         trial.key: int(trial.answer.status < 300)
         for trial in trials
-        if trial.write.route not in NOT_SEQUENCED
+        if trial.write.route != ISSUANCE
     }
+
+
+def units_issued(trial: Trial) -> int:
+    """Tonnes that the request has the registry issue."""
+    body = trial.write.body or {}
+    return int(body["quantity"]) if trial.write.route == ISSUANCE else 0
 
 
 def routes_of(trials: list[Trial]) -> set[Route]:

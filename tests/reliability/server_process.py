@@ -111,9 +111,9 @@ class ServerProcess:
         process.send_signal(signal.SIGKILL)
         assert process.wait(EXIT_TIMEOUT_S) == -signal.SIGKILL, "it had ended before the kill"
 
-    async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        self._life().send_signal(signal.SIGTERM)
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; returns the exit code."""
+        self._life().send_signal(number)
         return await self.exit_code()
 
     async def exit_code(self, timeout_s: float = EXIT_TIMEOUT_S) -> int:
@@ -143,6 +143,11 @@ class ServerProcess:
         elsewhere = self.data_dir / "cluster.location"
         home = Path(elsewhere.read_text().strip()) if elsewhere.exists() else self.data_dir
         return home / "cluster"
+
+    @property
+    def socket_dsn(self) -> str:
+        """The embedded database, as its owner reaches it while it runs."""
+        return f"postgresql://postgres@/jingtan?host={self.cluster.parent}/run"
 
     def end(self) -> None:
         """Leave nothing running: neither the server nor its database."""

@@ -7,6 +7,7 @@ service resumes by itself.  JINGTAN_DATABASE_FAULTS sets the number of faults of
 import os
 import signal
 
+from api.demo.market import OPERATOR_1
 from exchange.embedded import EmbeddedPostgres
 from tests.reliability.database_faults import (
     Fault,
@@ -16,7 +17,7 @@ from tests.reliability.database_faults import (
     Refused,
     Terminated,
 )
-from tests.reliability.market_state import read_market
+from tests.reliability.market_state import breaks_of_the_books, read_market
 from tests.reliability.markets import Market
 from tests.reliability.outages import Endurance
 from tests.reliability.postgres_proxy import Cut, PostgresProxy
@@ -33,7 +34,7 @@ async def test_an_embedded_database_that_dies_or_freezes_costs_nothing_that_was_
     server = market.server
     server.start()
     await server.wait_ready()
-    cluster, dsn = server.cluster, f"postgresql://postgres@/jingtan?host={server.data_dir}/run"
+    cluster, dsn = server.cluster, server.socket_dsn
     faults: list[Fault] = [
         PostmasterEnds("postmaster kill -9", cluster, signal.SIGKILL),
         PostmasterEnds("stop -m immediate", cluster, signal.SIGQUIT),
@@ -71,6 +72,8 @@ async def _endure_all(market: Market, faults: list[Fault], tally: Tally) -> None
     endurance = Endurance(server, market.traders, start, chance)
     for fault in [fault for fault in faults for _ in range(FAULTS)]:
         await endurance.endure(fault, tally)
+    token = market.staff[OPERATOR_1.login]
+    assert await breaks_of_the_books(server.port, token) == 0
     before = await read_market(server.port, market.traders)
     server.kill()
     server.start()

@@ -6,7 +6,9 @@ JINGTAN_KILLS sets the number of kills; JINGTAN_SEED repeats a run's random choi
 import os
 from collections.abc import Callable
 
+from api.demo.market import OPERATOR_1
 from tests.reliability.kills import OFFERED_RATE, kill_once, open_market
+from tests.reliability.market_state import breaks_of_the_books
 from tests.reliability.markets import Market
 from tests.reliability.tally import Tally, percentile
 from tests.seeded import FIRST_SEED, seeded
@@ -34,6 +36,8 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_resta
             attempts += 1
             assert attempts <= ATTEMPTS_PER_KILL * KILLS, "the load never reached its minimum"
             await kill_once(killed, tally, is_busy=tally.trials % QUIET_EVERY != QUIET_EVERY - 1)
+        token = market.staff[OPERATOR_1.login]
+        assert await breaks_of_the_books(market.server.port, token) == 0
         market.end()
     tally.notes["rate p50"] = percentile([float(rate) for rate in tally.rates], 50)
     tally.notes["ready p99 s"] = tally.recovery_percentile(99)

@@ -16,6 +16,7 @@ Body = dict[str, Any]
 Route = tuple[str, str]
 MEMBER = MEMBERS[0].participant_id
 SERIES = "BEA-2024"
+UNLISTED = "unlisted"
 HALTED, REGULATED = "PCER", "BEA-2025"
 """Instruments that operators and the regulator halt and resume, turn by turn."""
 
@@ -48,17 +49,31 @@ class Catalogue:
     person_id: str = ""
     """Somebody without a role, to be given one and to lose it."""
 
+    key_holder_id: str = ""
+    """A trader, for machine keys."""
+
     freeze_ids: list[int] = field(default_factory=list)
 
     async def open(self) -> None:
-        """Register the person that the requests are about."""
+        """Make what the requests are about: a person, and a series without an instrument."""
         new = {"login": "repeat.guo", "display_name": "Guo Yan 郭燕"}
         created = await self._send(OPERATOR_1.login, "/ops/v1/people", new)
         self.person_id = created["person_id"]
+        token = self.market.traders[0].token
+        async with Connection(self.market.server.port, token) as connection:
+            self.key_holder_id = (await connection.get("/v1/me"))["person_id"]
+        await self.carry_out("/ops/v1/series", _series(UNLISTED), by=OPERATORS)
 
     async def build(self, route: Route, name: str) -> Write:
         """The request of a route; `name` is used in it and is like no other."""
         return await BUILDERS[route](self, route, name)
+
+    async def registered_units(self) -> int:
+        """Tonnes of the series that the registry has for the member, locked ones included."""
+        token = self.by(REGISTRY.login)
+        async with Connection(self.market.server.port, token) as connection:
+            held = await connection.get(f"/registry/v1/holdings/{MEMBER}")
+        return sum(b["quantity"] for b in held["blocks"] if b["series_id"] == SERIES)
 
     def by(self, login: str) -> str:
         """The token of a member of staff."""
@@ -118,7 +133,7 @@ def _key(catalogue: Catalogue, name: str) -> Body:
     number = int(name.removeprefix("r"))
     return {
         "key_id": f"key-{name}",
-        "person_id": catalogue.person_id,
+        "person_id": catalogue.key_holder_id,
         "public_key": f"{number + 1:064x}",
         "label": name,
         "reason": name,
@@ -158,7 +173,6 @@ async def _keys(catalogue: Catalogue, route: Route, name: str) -> Write:
 
 
 async def _key_revoked(catalogue: Catalogue, route: Route, name: str) -> Write:
-    await catalogue.carry_out("/ops/v1/access-grants", _grant(catalogue, name), by=OPERATORS)
     await catalogue.carry_out("/ops/v1/keys", _key(catalogue, name), by=OPERATORS)
     path = route[1].format(key_id=f"key-{name}")
     other = route[1].format(key_id="key-of-nobody")
@@ -212,8 +226,8 @@ def _series(name: str) -> Body:
 
 
 def _instrument(name: str) -> Body:
-    product = {"instrument_id": f"I-{name}", "series_id": SERIES, "reference_price": "88.00"}
-    return product | {"reason": name}
+    product = {"instrument_id": f"I-{name}", "series_id": f"S-{UNLISTED}"}
+    return product | {"reference_price": "88.00", "reason": name}
 
 
 def _rules(name: str) -> Body:
