@@ -37,8 +37,8 @@ _HTTP_CODES = {
     400: "BODY_MALFORMED",
     413: "BODY_TOO_LARGE",
 }
-OUTAGE_CLASSES = ("08", "53", "57")
-"""SQLSTATE classes of a database that is away: connection, resources, operator's shutdown."""
+OUTAGE_CLASSES = ("08", "28", "3D", "53", "55", "57")
+"""SQLSTATE classes of a database that is away: no connection, no entry, no resources, shut down."""
 
 
 class Problem(Exception):
@@ -120,7 +120,7 @@ def install(app: FastAPI) -> None:
         asyncpg.InternalClientError,
     ):
         app.add_exception_handler(kind, _on_database_error)
-    app.add_exception_handler(Exception, _on_failure)
+    app.add_exception_handler(Exception, _at_the_last)
 
 
 def new_trace_id() -> str:
@@ -194,8 +194,14 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.scope["path"], exc_info=error)
-    response = reply(request, explain("INTERNAL", {}))
+    trace_id = request.scope.get("trace_id", "")
+    log.error("request_failed", path=request.scope["path"], trace_id=trace_id, exc_info=error)
+    return reply(request, explain("INTERNAL", {}))
+
+
+async def _at_the_last(request: Request, error: Exception) -> Response:
+    """Outside the middleware that names the reply, so the name is given here."""
+    response = await _on_failure(request, error)
     response.headers["X-Request-ID"] = request.scope.get("trace_id", "")
     return response
 

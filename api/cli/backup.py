@@ -8,7 +8,8 @@ import typer
 from alembic.script import ScriptDirectory
 
 import migrations
-from api.cli.failing import DataDir, chosen_settings, failing_in_one_line, market_settings
+from api.cli.failing import failing_in_one_line, market_settings
+from api.cli.options import DataDir, settings_for
 from api.main import database_as_it_is
 from api.settings import Settings
 from exchange.backup import Manifest, read_manifest
@@ -34,7 +35,7 @@ def restore(
     """Restore a backup into an empty database and verify it; see docs/backup.md first."""
     with failing_in_one_line():
         read_manifest(file)
-        manifest = asyncio.run(_restore(chosen_settings(data_dir), file))
+        manifest = asyncio.run(_restore(settings_for(None, data_dir), file))
     print(f"restored and verified as of seq {manifest.seq}, chain {manifest.chain}")
     print("Before this market starts, see that the original never runs again.")
 

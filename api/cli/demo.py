@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.serving import configure_logging
+from api.cli.options import configure_logging
 from api.demo.day import run_day
 from api.settings import Settings
 

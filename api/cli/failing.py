@@ -4,32 +4,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import asyncpg
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.cli.serving import configure_logging
+from api.cli.options import settings_for
 from api.main import CannotServe, ExitCode
 from api.settings import Settings
 from exchange.backup import BackupRefused
 
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder of the embedded PostgreSQL (JINGTAN_DATA_DIR).")
-]
-
-
-def chosen_settings(data_dir: Path | None) -> Settings:
-    """The settings, with the folder given on the command line over the configured one."""
-    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
-    configure_logging(settings)
-    return settings
-
 
 def market_settings(data_dir: Path | None) -> Settings:
     """The same, of a market that exists already; nothing is created to look into."""
-    settings = chosen_settings(data_dir)
+    settings = settings_for(None, data_dir)
     if settings.database_url is None and not settings.data_dir.is_dir():
         raise CannotServe(ExitCode.FAILED, f"there is no market in {settings.data_dir}")
     return settings

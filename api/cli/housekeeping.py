@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.serving import DataDir, settings_for
+from api.cli.options import DataDir, settings_for
 from api.settings import Settings
 from exchange.embedded import EmbeddedPostgres
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from api.cli.failing import DataDir, failing_in_one_line, market_settings
+from api.cli.failing import failing_in_one_line, market_settings
+from api.cli.options import DataDir
 from api.main import CannotServe, ExitCode, database_as_it_is
 from api.settings import Settings
 from exchange.journal_export import export_journal

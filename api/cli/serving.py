@@ -1,16 +1,14 @@
 """`jingtan run`, `jingtan serve`, `jingtan found`: starting the exchange."""
 
 import asyncio
-import logging
-from pathlib import Path
 from time import time_ns
 from typing import Annotated
 
-import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.options import DataDir, Port, settings_for
 from api.components import Components
 from api.demo import market as demo
 from api.demo.seed import is_seeded, register_traders, seed_market
@@ -22,11 +20,6 @@ from engine.codes import Role
 from exchange.trading_days import shanghai_date
 
 console = Console(highlight=False)
-
-Port = Annotated[int | None, typer.Option(help="TCP port (JINGTAN_PORT).")]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Folder of the embedded PostgreSQL (JINGTAN_DATA_DIR).")
-]
 
 
 def run(
@@ -97,23 +90,6 @@ async def _found(settings: Settings, founders: list[Founder]) -> None:
         day = _day_number(time_ns())
         for person in await found_market(parts.exchange, identity.people, founders, day):
             console.print(f"{person.login}  {person.one_time_password}")
-
-
-def configure_logging(settings: Settings) -> None:
-    """Structured lines at the chosen level, on standard error."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=typer.get_text_stream("stderr")),
-    )
-
-
-def settings_for(port: int | None, data_dir: Path | None, **more: object) -> Settings:
-    """The process settings, with the command's arguments over environment and file."""
-    given = {"port": port, "data_dir": data_dir, **more}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    configure_logging(settings)
-    return settings
 
 
 def _day_number(ns: int) -> int:

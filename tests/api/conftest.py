@@ -5,8 +5,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+import structlog
 
+from api.logs import PROCESSORS
 from tests.api.market_api import Founding, MarketApi, found_template, market_api
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    structlog.configure(processors=PROCESSORS)
 
 
 @pytest.fixture(scope="session")

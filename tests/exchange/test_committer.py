@@ -182,7 +182,7 @@ async def test_a_leader_that_was_replaced_acknowledges_nothing_more() -> None:
         (lost,) = await answers(shell.buy())
         assert isinstance(lost, OutcomeUnknown)
         with pytest.raises(LeaseLost, match=f"epoch {EPOCH + 1}"):
-            await task
+            await asyncio.wait_for(task, 5)
         with pytest.raises(Unavailable):
             shell.buy()
     assert shell.seqs() == [durable.seq]
@@ -203,7 +203,7 @@ async def test_a_leader_replaced_while_its_commit_was_unknown_answers_so() -> No
         (lost,) = await answers(future)
         assert isinstance(lost, OutcomeUnknown)
         with pytest.raises(LeaseLost):
-            await task
+            await asyncio.wait_for(task, 5)
 
 
 @pytest.mark.parametrize("beyond", [-1, 1, 2])
@@ -217,7 +217,7 @@ async def test_a_journal_that_ends_elsewhere_is_not_written_to(beyond: int) -> N
         (lost,) = await answers(future)
         assert isinstance(lost, OutcomeUnknown)
         with pytest.raises(LeaseLost, match=f"ends at {end}"):
-            await task
+            await asyncio.wait_for(task, 5)
     assert shell.seqs() == []
 
 
@@ -228,7 +228,7 @@ async def test_a_seq_that_is_taken_ends_the_leadership() -> None:
         (lost,) = await answers(shell.buy())
         assert isinstance(lost, OutcomeUnknown)
         with pytest.raises(LeaseLost):
-            await task
+            await asyncio.wait_for(task, 5)
 
 
 # --- the lease ------------------------------------------------------------------------------------
@@ -261,9 +261,9 @@ async def test_a_lease_found_lost_at_renewal_ends_it() -> None:
     async with running(shell) as task:
         waiting = asyncio.create_task(shell.sequencer.wait_durable(shell.market.seq + 1))
         with pytest.raises(LeaseLost):
-            await task
+            await asyncio.wait_for(task, 5)
         with pytest.raises(OutcomeUnknown):
-            await waiting
+            await asyncio.wait_for(waiting, 5)
 
 
 async def test_after_a_long_outage_of_the_journal_the_leader_starts_over() -> None:
@@ -339,7 +339,7 @@ async def test_asked_to_stop_it_commits_what_was_taken(monkeypatch: pytest.Monke
         shell.sequencer.stop_taking("told to")
         hold.set()
         assert all(isinstance(step, Released) for step in await answers(*futures))
-        await task
+        await asyncio.wait_for(task, 5)
     assert len(shell.seqs()) == 7
 
 
@@ -354,7 +354,7 @@ async def test_cancelled_in_the_middle_of_a_commit_it_leaves_nobody_waiting() ->
         task.cancel()
         assert [type(found) for found in await answers(*futures)] == [OutcomeUnknown] * 3
         with pytest.raises(OutcomeUnknown):
-            await watching
+            await asyncio.wait_for(watching, 5)
         await asyncio.wait([task])
         assert task.cancelled()
 
@@ -366,7 +366,7 @@ async def test_an_unforeseen_failure_stops_the_exchange_and_says_why() -> None:
         (lost,) = await answers(shell.buy())
         assert isinstance(lost, OutcomeUnknown)
         with pytest.raises(KeyError):
-            await task
+            await asyncio.wait_for(task, 5)
         with pytest.raises(Unavailable):
             shell.buy()
 
@@ -382,7 +382,7 @@ async def test_a_projection_that_fails_stops_the_exchange_after_it_has_answered(
         first = shell.buy()
         assert isinstance((await answers(first))[0], Released)
         with pytest.raises(KeyError):
-            await task
+            await asyncio.wait_for(task, 5)
         with pytest.raises(Unavailable):
             shell.buy()
 
@@ -401,7 +401,7 @@ async def test_an_engine_that_breaks_while_a_batch_is_in_flight_loses_no_acknowl
         assert isinstance(found[0], Released)
         assert [type(answer) for answer in found[1:]] == [OutcomeUnknown, OutcomeUnknown]
         with pytest.raises(EngineBroken, match="restart to go on without it"):
-            await task
+            await asyncio.wait_for(task, 5)
     assert shell.seqs() == [shell.released[0].seq]
     ((epoch, after_seq, case),) = shell.journal.cases
     assert (epoch, after_seq, case.request_id) == (EPOCH, shell.seqs()[-1], POISON)
@@ -419,7 +419,7 @@ async def test_a_quarantine_is_written_as_soon_as_the_database_is_back() -> None
         assert shell.journal.cases == []
         hold.set()
         with pytest.raises(EngineBroken):
-            await task
+            await asyncio.wait_for(task, 5)
     assert [case.request_id for _, _, case in shell.journal.cases] == [POISON]
     assert shell.seqs() == []
 
@@ -431,4 +431,4 @@ async def test_a_broken_deadline_promises_nothing_for_the_restart() -> None:
         shell.clock.at_ns = shell.sequencer.next_deadline()
         shell.sequencer.tick()
         with pytest.raises(EngineBroken, match="a restart may meet it again"):
-            await task
+            await asyncio.wait_for(task, 5)

@@ -45,9 +45,9 @@ async def test_waiting_for_more_ends_with_a_step_or_with_the_exchange(dsn: str) 
         await asyncio.sleep(0.01)
         assert not waiting.done()
         await driver.say("A buys 1@9000")
-        await waiting
+        await asyncio.wait_for(waiting, 5)
         waiting = asyncio.create_task(feed.wait_beyond(driver.exchange.sequencer.durable_seq))
         await asyncio.sleep(0)
         await driver.stop()
         with pytest.raises(OutcomeUnknown):
-            await waiting
+            await asyncio.wait_for(waiting, 5)

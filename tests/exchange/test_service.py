@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from api.main import ExitCode, _reason_of
 from engine import commands as c
 from engine import engine as engine_module
 from engine import events as e
@@ -330,6 +331,7 @@ async def test_a_broken_engine_leaves_no_snapshot_of_itself(driver: ExchangeDriv
     with pytest.raises(EngineBroken, match="AdvanceClock"):
         await driver.exchange.running
     await driver.stop()
+    assert await snapshot_seqs(driver) == []
     await driver.start()
     assert driver.exchange.recovered_seq == market.seq - 1
     assert await bodies(driver, c.RefuseRequest) == []
@@ -367,9 +369,9 @@ async def test_a_frozen_leader_is_replaced_and_acknowledges_nothing_when_it_thaw
         assert not asking.done()
         gate.gate.set()
         with pytest.raises(OutcomeUnknown):
-            await asking
+            await asyncio.wait_for(asking, 5)
         with pytest.raises(LeaseLost):
-            await first.running
+            await asyncio.wait_for(first.running, 5)
         with pytest.raises(Unavailable):
             await first.submit(*buy("too late"))
         known = driver.exchange.read.order_of_client_id
@@ -388,7 +390,7 @@ async def test_a_second_process_waits_until_the_first_gives_the_lease_back(
     await driver.say("A buys 5@9000")
     digest = driver.digest()
     await driver.stop()
-    await waiting
+    await asyncio.wait_for(waiting, 5)
     assert other.exchange.read.seq >= driver.exchange.sequencer.durable_seq
     assert digest == driver.digest()
     await other.end()
@@ -441,15 +443,22 @@ async def test_a_recovery_survives_renewals_that_fail(
 ) -> None:
     await driver.stop()
     failures = [OSError("gone"), asyncpg.InterfaceError("busy")]
-    renew = Lease.renew
+    renewed = asyncio.Event()
+    renew, first_broken_row = Lease.renew, Journal.first_broken_row
 
     async def unsteady(kept: Lease, epoch: int) -> int:
         if failures:
             raise failures.pop()
+        renewed.set()
         return await renew(kept, epoch)
 
+    async def held(journal: Journal, *args: Any) -> Any:
+        await asyncio.wait_for(renewed.wait(), 5)
+        return await first_broken_row(journal, *args)
+
     monkeypatch.setattr(Lease, "renew", unsteady)
-    monkeypatch.setattr(service, "RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(Journal, "first_broken_row", held)
+    monkeypatch.setattr(service, "RENEW_SECONDS", 0.01)
     await driver.start()
     await driver.say("A buys 5@9000")
 
@@ -512,7 +521,7 @@ async def test_stopping_answers_everybody_and_keeps_what_it_answered(
     for outcome in await asyncio.gather(*asking):
         assert isinstance(outcome.step.events[0], e.OrderAccepted)
     with pytest.raises(OutcomeUnknown):
-        await watching
+        await asyncio.wait_for(watching, 5)
     await driver.start()
     assert ("A", "s49") in driver.exchange.read.order_of_client_id
 
@@ -530,7 +539,7 @@ async def test_stopping_without_the_database_ends_in_time_and_answers_everybody(
         await exchange.stop()
         assert time.monotonic() - started < 2
         with pytest.raises(OutcomeUnknown):
-            await asking
+            await asyncio.wait_for(asking, 5)
         assert exchange.running.done()
     await expire_lease(driver.dsn)
     await driver.start()
@@ -650,3 +659,16 @@ async def test_operators_see_where_the_journal_stands(driver: ExchangeDriver) ->
     assert (status["durable_seq"], status["epoch"]) == (head.last_seq, head.epoch)
     assert status["chain"] == head.last_chain.hex()
     assert (status["pending"], status["stalled"]) == (0, "")
+
+
+def test_why_the_exchange_ended_becomes_an_exit_code_and_one_line() -> None:
+    ends: dict[Exception, ExitCode] = {
+        LeaseLost("epoch 8 holds the lease"): ExitCode.LEASE_LOST,
+        EngineBroken("the engine broke on EnterOrder"): ExitCode.ENGINE_BROKEN,
+        KeyError("a mistake"): ExitCode.FAILED,
+    }
+    for end, code in ends.items():
+        failure = _reason_of(end)
+        assert failure.code == code
+        assert str(end) in str(failure)
+        assert "\n" not in str(failure)

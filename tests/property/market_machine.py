@@ -264,12 +264,15 @@ class MarketMachine(RuleBasedStateMachine):
     def open_by_hand(self) -> None:
         self.driver.send("op-1", c.OpenMarket())
 
-    @rule(skip=st.integers(0, 2), count=st.integers(1, 9))
-    def set_trading_days(self, skip: int, count: int) -> None:
+    @rule(skip=st.integers(0, 2), count=st.integers(1, 9), hours=st.sampled_from((0, 0, 1)))
+    def set_trading_days(self, skip: int, count: int, hours: int) -> None:
         days = self.driver.market.calendar.days
         first = skip + sum(day.starts_ns <= self.driver.now_ns for day in days)
-        numbers = range(first, min(first + count, LAST_DAY))
-        self.driver.send("op-1", c.SetTradingDays(tuple(trading_day(n) for n in numbers)))
+        new = [trading_day(number) for number in range(first, min(first + count, LAST_DAY))]
+        if hours and new:
+            starts_ns = self.driver.now_ns + hours * HOUR
+            new[0] = msgspec.structs.replace(new[0], starts_ns=starts_ns)
+        self.driver.send("op-1", c.SetTradingDays(tuple(new)))
 
     @rule(what=instruments, who=participants, number=picks)
     def quarantine(self, what: str, who: str, number: int) -> None:

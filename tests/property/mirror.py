@@ -39,7 +39,9 @@ class Mirror:
         self.units: dict[tuple[str, str], e.UnitsChanged] = {}
         self.phases: dict[str, str] = {}
         self.halts: set[str] = set()
+        self.groups: dict[str, str] = {}
         self.acts: dict[int, int] = {}
+        self.proposers: dict[int, str] = {}
         self.deposits: set[int] = set()
         self.freezes: dict[int, int] = {}
         self.limits: dict[str, tuple[int, int]] = {}
@@ -137,6 +139,7 @@ class Mirror:
         incoming, resting = (buy, sell) if event.aggressor is Side.BUY else (sell, buy)
         assert resting is self._best_for(incoming), "price, then time"
         assert event.price_ticks == resting.price_ticks
+        assert self.groups[event.buyer_id] != self.groups[event.seller_id]
         assert event.quantity == min(buy.leaves, sell.leaves)
         assert event.value_fen == event.quantity * event.price_ticks
         self._fill(buy, event.quantity, event.value_fen, event.buyer_fee_fen)
@@ -255,9 +258,23 @@ class Mirror:
         self.halts.remove(event.instrument_id)
 
     @_follow.register
-    def _(self, event: e.ActProposed | e.ActExtended) -> None:
+    def _(self, event: e.ParticipantAdmitted) -> None:
+        self.groups[event.participant_id] = event.group_id
+
+    @_follow.register
+    def _(self, event: e.ActProposed) -> None:
+        self.acts[event.act_id] = event.expires_ns
+        self.proposers[event.act_id] = event.proposer
+
+    @_follow.register
+    def _(self, event: e.ActExtended) -> None:
         self.acts[event.act_id] = event.expires_ns
 
     @_follow.register
-    def _(self, event: e.ActApproved | e.ActFailed | e.ActRejected | e.ActExpired) -> None:
+    def _(self, event: e.ActApproved) -> None:
+        assert event.approver != self.proposers[event.act_id], "two people"
+        del self.acts[event.act_id]
+
+    @_follow.register
+    def _(self, event: e.ActFailed | e.ActRejected | e.ActExpired) -> None:
         del self.acts[event.act_id]

@@ -1,11 +1,6 @@
-"""Nothing that is sent can break the engine: whatever the fields hold, there is an answer.
+"""Nothing that is sent can break the engine: whatever the fields hold, there is an answer."""
 
-JINGTAN_EXAMPLES sets the size; JINGTAN_SEED repeats a run.
-"""
-
-import os
-
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import given, note, seed
 from hypothesis import strategies as st
 
 from engine import commands as c
@@ -14,9 +9,8 @@ from engine.canonical import decode_envelope, decode_events, encode
 from engine.codes import Role
 from tests.market_driver import MarketDriver, copy_of, open_market
 from tests.property.any_command import commands
+from tests.property.sizes import SIZES
 from tests.seeded import FIRST_SEED
-
-EXAMPLES = int(os.environ.get("JINGTAN_EXAMPLES", "400"))
 
 
 def market_with_everything() -> MarketDriver:
@@ -34,13 +28,7 @@ PREPARED = copy_of(START.engine.to_record())
 
 
 @seed(FIRST_SEED)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)
+@SIZES
 @given(
     sent=st.lists(st.tuples(commands, st.sampled_from(("", "", "", "r1", "r2"))), max_size=20),
 )

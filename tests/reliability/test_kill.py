@@ -4,6 +4,7 @@ JINGTAN_KILLS sets the number of kills; JINGTAN_SEED repeats a run's random choi
 """
 
 import os
+import sys
 from collections.abc import Callable
 
 from api.demo.market import OPERATOR_1
@@ -18,6 +19,7 @@ KILLS = int(os.environ.get("JINGTAN_KILLS", "10"))
 KILLS_PER_MARKET = 25
 QUIET_EVERY = 5
 ATTEMPTS_PER_KILL = 2
+EARLY = (sys.executable, "-m", "tests.reliability.early_acknowledgement", "run")
 
 
 async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_restart(
@@ -35,7 +37,9 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_resta
         while tally.trials < goal:
             attempts += 1
             assert attempts <= ATTEMPTS_PER_KILL * KILLS, "the load never reached its minimum"
-            await kill_once(killed, tally, is_busy=tally.trials % QUIET_EVERY != QUIET_EVERY - 1)
+            is_busy = tally.trials % QUIET_EVERY != QUIET_EVERY - 1
+            findings = await kill_once(killed, tally, is_busy=is_busy)
+            findings.assert_none(f"after kill {attempts}, JINGTAN_SEED={FIRST_SEED}")
         token = market.staff[OPERATOR_1.login]
         assert await breaks_of_the_books(market.server.port, token) == 0
         market.end()
@@ -43,3 +47,13 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_resta
     tally.notes["ready p99 s"] = tally.recovery_percentile(99)
     assert tally.acknowledged > 0
     assert tally.resent_unknown > 0
+
+
+async def test_the_trial_finds_acknowledgements_that_run_ahead_of_the_commit(
+    market: Market,
+) -> None:
+    market.server.command = EARLY
+    killed = await open_market(market, seeded(FIRST_SEED))
+    tally = Tally("A1 with a planted bug", FIRST_SEED)
+    findings = await kill_once(killed, tally, is_busy=True)
+    assert findings.lost, f"JINGTAN_SEED={FIRST_SEED}"

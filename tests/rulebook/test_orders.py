@@ -48,6 +48,36 @@ def test_entering(rule: str, orders: str, text: str, expected: str) -> None:
 
 
 AMENDING = [
+    # rule, resting orders, amend of order 1 to, what happens, the queue of order ids afterwards
+    ("R-PRIO-2", "A sells 5@10000 | B sells 5@10000", "4@10000", "rests 4", [1, 2]),
+    ("R-PRIO-2", "A sells 5@10000 | B sells 5@10000", "6@10000", "rests 6", [2, 1]),
+    ("R-PRIO-2", "A sells 5@10000 | B sells 5@10100", "4@10100", "rests 4", [2, 1]),
+    ("R-PRIO-2", "A sells 5@10000 | B buys 5@9900", "5@9900", "5@9900", []),
+    ("R-AMEND-1", "A sells 5@10000 | B buys 2@10000", "6@10000", "rests 4", [1]),
+    ("R-AMEND-1", "A sells 5@10000", "5@10000", "refused AMEND_WITHOUT_CHANGE", [1]),
+    ("R-AMEND-1", "A sells 5@10000", "5@12001", "refused PRICE_OUTSIDE_LIMITS", [1]),
+    ("R-AMEND-1", "A sells 5@10000", "0@10000", "refused QUANTITY_OUT_OF_RANGE", [1]),
+    ("R-AMEND-2", "A sells 5@10000 | B buys 2@10000", "2@10000",
+     "cancelled 3 AMENDED_TO_FILLED", []),
+    ("R-AMEND-2", "A sells 5@10000 | B buys 2@10000", "1@10000",
+     "cancelled 3 AMENDED_TO_FILLED", []),
+    ("R-ORDER-1", "A sells 5@10000 | B buys 5@10000", "6@10000", "refused ORDER_NOT_OPEN", []),
+    ("R-ORDER-1", "B sells 5@10000", "6@10000", "refused ORDER_NOT_OPEN", [1]),
+    ("R-STP-1", "A sells 5@10100 | A buys 5@10000", "5@10000",
+     "cancelled 5 SELF_TRADE_PREVENTED", [2]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "orders", "terms", "expected", "queue"), AMENDING)
+def test_amending(rule: str, orders: str, terms: str, expected: str, queue: list[int]) -> None:
+    market = market_with(orders)
+    quantity, price = (int(part) for part in terms.split("@"))
+    actual = outcome(market.amend("A", 1, quantity, price))
+    resting = [order.order_id for order in market.market.books[INSTRUMENT].in_priority()]
+    assert (expected, queue) == (actual, resting), rule
+
+
+ENDING = [
     # rule, price of the day's only trade, order, what happens at its end or at the next start
     ("R-TIF-1", 0, "A buys 5@10000", "expired 5"),
     ("R-TIF-1", 0, "A buys 5@10000 GTC", ""),

@@ -1,5 +1,5 @@
 """The worlds of the edge, for the tests that attack it."""
 
-from tests.api.conftest import closed_market, founding, market, shared_market
+from tests.api.conftest import closed_market, founding, market, plain_logs, shared_market
 
-__all__ = ["closed_market", "founding", "market", "shared_market"]
+__all__ = ["closed_market", "founding", "market", "plain_logs", "shared_market"]
