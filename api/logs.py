@@ -14,14 +14,16 @@ PROCESSORS: list[Processor] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.dev.set_exc_info,
-    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
 ]
 
 
 def configure(level: int, file: TextIO) -> None:
     """Write what is at least as severe as `level` to `file`."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=file.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(
-        processors=PROCESSORS,
+        processors=[*PROCESSORS, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=file),
     )

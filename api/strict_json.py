@@ -20,8 +20,7 @@ class StrictRequest(Request):
         """The body's value; raises JSONDecodeError, which becomes BODY_MALFORMED."""
         body = await self.body()
         try:
-            text = body.decode("utf-8")
-            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+            return _DECODER.decode(body.decode("utf-8"))
         except json.JSONDecodeError:
             raise
         except (ValueError, RecursionError) as fault:
@@ -50,3 +49,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

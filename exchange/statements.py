@@ -6,7 +6,7 @@ line never does.  So a statement that is cut short costs its connection.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -35,7 +35,9 @@ async def timely(
         try:
             yield connection
         except asyncio.CancelledError:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # lost meanwhile, and so given back already
+                connection.terminate()
             raise
         finally:
-            await pool.release(connection, timeout=seconds)
+            with suppress(asyncpg.InterfaceError):  # so is a pool that was closed meanwhile
+                await pool.release(connection, timeout=seconds)

@@ -94,8 +94,8 @@ class ExchangeDriver:
         """End as by SIGKILL: no drain, no snapshot; the lease runs on until it expires."""
         self.exchange.running.cancel()
         self.exchange.sequencer.stop("killed")
-        self._drop_pool()
         await asyncio.wait([self.exchange.running])
+        self._drop_pool()
 
     async def revive(self) -> None:
         """Kill and start again without waiting for the lease."""

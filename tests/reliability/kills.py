@@ -15,12 +15,12 @@ from tests.reliability.market_state import State, read_market
 from tests.reliability.markets import Market
 from tests.reliability.streams import Listener
 from tests.reliability.tally import Tally
-from tests.reliability.wire import Connection
+from tests.reliability.wire import Answer, Connection
 
 BUSY_CONNECTIONS = 96
 QUIET_CONNECTIONS = 8
 QUIET_PAUSE_S = 0.1
-SHORTEST_S, LONGEST_S = 0.2, 1.6
+SHORTEST_S, LONGEST_S = 0.2, 1.3
 RESENT_ACKNOWLEDGED = 20
 OFFERED_RATE = 1_500
 """Commands a second that the load must offer; a closed loop offers what the server can take."""
@@ -95,14 +95,12 @@ async def kill_once(killed: KilledMarket, tally: Tally, *, is_busy: bool) -> Fin
 
 
 async def resend_unknown(port: int, traders: list[Trader], unknown: list[Sent]) -> None:
-    """Send again, under the same ids, what had no answer: each gets one final outcome."""
+    """Send again at once, under the same ids, what had no answer: each gets one final outcome."""
     tokens = {trader.participant_id: trader.token for trader in traders}
-    for item in unknown:
-        async with Connection(port, tokens[item.participant_id]) as connection:
-            item.answer = await connection.request(
-                item.method, item.path, item.body, key="" if item.is_entry else item.key
-            )
-        assert item.answer.status < 500, item
+    answers = await asyncio.gather(*(_again(port, tokens, item) for item in unknown))
+    for item, answer in zip(unknown, answers, strict=True):
+        item.answer = answer
+        assert answer.status < 500, item
 
 
 async def repeat_acknowledged(killed: KilledMarket, sent: list[Sent]) -> Findings:
@@ -110,17 +108,22 @@ async def repeat_acknowledged(killed: KilledMarket, sent: list[Sent]) -> Finding
     found = Findings()
     accepted = [item for item in sent if item.is_accepted]
     chosen = killed.chance.sample(accepted, min(RESENT_ACKNOWLEDGED, len(accepted)))
+    port = killed.market.server.port
     tokens = {trader.participant_id: trader.token for trader in killed.market.traders}
-    for item in chosen:
+    answers = await asyncio.gather(*(_again(port, tokens, item) for item in chosen))
+    for item, again in zip(chosen, answers, strict=True):
         assert item.answer is not None
-        async with Connection(killed.market.server.port, tokens[item.participant_id]) as connection:
-            again = await connection.request(
-                item.method, item.path, item.body, key="" if item.is_entry else item.key
-            )
         found.checked += 1
         if again.json() != item.answer.json() | {"duplicate": True}:
             found.lost.append(f"the answer to {item.key}: {item.answer}, now {again}")
     return found
+
+
+async def _again(port: int, tokens: dict[str, str], item: Sent) -> Answer:
+    async with Connection(port, tokens[item.participant_id]) as connection:
+        return await connection.request(
+            item.method, item.path, item.body, key="" if item.is_entry else item.key
+        )
 
 
 def _load(killed: KilledMarket, *, is_busy: bool) -> Load:

@@ -1,5 +1,9 @@
-"""Row B1: damage to the journal is found at start and by the verifier, which both name the row."""
+"""Row B1: damage to the journal is found at start and by the verifier, which both name the row.
 
+JINGTAN_JOURNAL_DAMAGE sets the number of trials; JINGTAN_SEED repeats a run.
+"""
+
+import os
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,7 +14,7 @@ from tests.exchange_driver import ExchangeDriver
 from tests.reliability.damage import KINDS, StoredJournal, build_journal
 from tests.seeded import FIRST_SEED, seeded
 
-TRIALS = 51
+TRIALS = int(os.environ.get("JINGTAN_JOURNAL_DAMAGE", "51"))
 
 
 @pytest_asyncio.fixture
