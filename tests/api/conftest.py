@@ -7,13 +7,13 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from api.logs import PROCESSORS
+from api.logs import processors
 from tests.api.market_api import Founding, MarketApi, found_template, market_api
 
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_logs() -> None:
-    structlog.configure(processors=PROCESSORS)
+    structlog.configure(processors=processors(has_colors=False))
 
 
 @pytest.fixture(scope="session")
