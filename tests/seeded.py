@@ -7,9 +7,7 @@ its worker processes inherit (tests/conftest.py imports this before they start).
 import os
 import random
 
-FIRST_SEED = int(
-    os.environ.setdefault("JINGTAN_SEED", str(random.SystemRandom().randrange(2**32)))
-)
+FIRST_SEED = int(os.environ.setdefault("JINGTAN_SEED", str(random.SystemRandom().randrange(2**32))))
 
 
 def seeded(seed: int) -> random.Random:

@@ -23,6 +23,7 @@ class Row(NamedTuple):
 
 
 HERE = "tests/reliability"
+REPLAY = f"{HERE}/test_replay_determinism.py"
 ROWS = (
     Row(
         "A1",
@@ -66,10 +67,7 @@ ROWS = (
     Row(
         "C2",
         "a snapshot and its tail give what a full replay gives",
-        (
-            f"{HERE}/test_replay_determinism.py"
-            "::test_a_snapshot_and_the_commands_after_it_give_what_a_full_replay_gives",
-        ),
+        (f"{REPLAY}::test_a_snapshot_and_the_commands_after_it_give_what_a_full_replay_gives",),
         "JINGTAN_SNAPSHOTS",
         20,
         200,
