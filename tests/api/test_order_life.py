@@ -236,3 +236,22 @@ async def test_account_numbers_follow_every_trade(shared_market: MarketApi) -> N
     units = {row["series_id"]: row for row in after["b"]["units"]}[BEA]
     assert units["sellable"] == 0
     assert units["available"] == units["total"] >= 40
+
+
+async def test_each_side_sees_its_own_fee(shared_market: MarketApi) -> None:
+    """Fees are rounded over the whole order, so that the sides of a trade may differ by a fen."""
+    await clear(shared_market)
+    for _ in range(2):
+        await enter(shared_market, "trader-a", "SELL", 1, "100.34")
+    bought = await enter(shared_market, "trader-b", "BUY", 2, "100.34")
+    assert [trade["fee"] for trade in bought["trades"]] == ["0.75", "0.76"]
+    fees = {}
+    for login in ("trader-a", "trader-b"):
+        fills = (await (await shared_market.be(login)).get("/v1/fills", limit=2))["fills"]
+        fees[login] = [(fill["side"], fill["fee"]) for fill in fills]
+    assert fees == {
+        "trader-a": [("SELL", "0.75"), ("SELL", "0.75")],
+        "trader-b": [("BUY", "0.76"), ("BUY", "0.75")],
+    }
+    trade = (await (await shared_market.be("aud-1")).get("/regulator/v1/trades", limit=1))["trades"]
+    assert (trade[0]["buyer_fee"], trade[0]["seller_fee"]) == ("0.76", "0.75")

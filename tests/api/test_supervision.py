@@ -97,6 +97,17 @@ async def test_a_halt_stops_entering_and_amending_but_not_cancelling(
     assert await phase(market) == ("CONTINUOUS", None)
 
 
+async def test_a_halt_sent_again_is_one_halt(market: MarketApi) -> None:
+    operator = await market.be("op-1")
+    halt = {"instrument_id": BEA, "cause": "OPERATOR", "note": "news"}
+    first = await operator.post("/ops/v1/market/halts", halt, key="halt-1")
+    again = await operator.post("/ops/v1/market/halts", halt, key="halt-1")
+    assert (first["duplicate"], again) == (False, first | {"duplicate": True})
+    other = halt | {"note": "other news"}
+    said = await operator.refused("POST", "/ops/v1/market/halts", other, key="halt-1")
+    assert (said["status"], said["code"]) == (422, "IDEMPOTENCY_BODY_MISMATCH")
+
+
 async def test_a_halt_of_the_whole_market_ends_as_a_whole(market: MarketApi) -> None:
     regulator = await market.be("eco-1")
     halt = {"instrument_id": "*", "cause": "ABNORMAL_TRADING", "note": "x"}

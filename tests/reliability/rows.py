@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 HERE = "tests/reliability"
-REPLAY = f"{HERE}/test_replay_determinism.py"
+REPLAY = "tests/reliability/test_replay_determinism.py"
 ROWS = (
     Row(
         "A1",
@@ -57,9 +57,7 @@ ROWS = (
     Row(
         "C1",
         "a replay in fresh processes of other worlds gives the same bytes",
-        (
-            f"{HERE}/test_replay_determinism.py::test_a_replay_in_other_processes_gives_the_same_bytes",
-        ),
+        (f"{REPLAY}::test_a_replay_in_other_processes_gives_the_same_bytes",),
         "JINGTAN_REPLAY_COMMANDS",
         100_000,
         10_000_000,

@@ -70,10 +70,6 @@ def world() -> World:
     return World(start, now, [sent("A", buy), sent("B", sell)], listener)
 
 
-def changed(state: OrderState | Fill, **values: object) -> OrderState | Fill:
-    return msgspec.structs.replace(state, **values)
-
-
 def _forget_order(it: World) -> None:
     del it.now["A"].orders[1]
 
@@ -83,11 +79,11 @@ def _forget_trade(it: World) -> None:
 
 
 def _change_terms(it: World) -> None:
-    it.now["A"].orders[1] = changed(it.now["A"].orders[1], price="79.00")  # type: ignore[assignment]
+    it.now["A"].orders[1] = msgspec.structs.replace(it.now["A"].orders[1], price="79.00")
 
 
 def _change_fee(it: World) -> None:
-    it.now["B"].fills[1] = changed(it.now["B"].fills[1], fee="1.19")  # type: ignore[assignment]
+    it.now["B"].fills[1] = msgspec.structs.replace(it.now["B"].fills[1], fee="1.19")
 
 
 def _double_order(it: World) -> None:
