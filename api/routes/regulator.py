@@ -17,7 +17,7 @@ from api.forms import Cursor, Id, Limit, Number
 from api.inputs import FreezeInput, HaltInput, ReleaseInput, ResumeInput
 from api.outputs.operations import Done, Freezes, ProposedAct
 from api.outputs.trading import Orders, SupervisedTrades
-from api.routes.trading import OPEN, shown_order
+from api.routes.trading import Wanted, order_page
 from api.strict_json import StrictRoute
 from engine.commands import FreezeUnits, HaltTrading, ReleaseUnits, ResumeTrading
 
@@ -35,21 +35,10 @@ async def list_orders(
     limit: Limit = 100,
 ) -> Response:
     """Open orders and those of the last trading days, of all participants."""
-    found = []
-    for order_id, view in sorted(parts.exchange.read.orders.items(), reverse=True):
-        if before_order_id is not None and order_id >= before_order_id:
-            continue
-        if participant_id is not None and view.participant_id != participant_id:
-            continue
-        if instrument_id is not None and view.instrument_id != instrument_id:
-            continue
-        if is_open is not None and is_open != (view.status in OPEN):
-            continue
-        found.append(shown_order(parts, view))
-        if len(found) == limit:
-            break
-    cursor = found[-1]["order_id"] if len(found) == limit else None
-    return JsonReply({"orders": found, "next": cursor})
+    everybody = sorted(parts.exchange.read.orders.values(), key=lambda view: -view.order_id)
+    listed = (v for v in everybody if participant_id in (None, v.participant_id))
+    wanted = Wanted(is_open, instrument_id, before_order_id, limit)
+    return JsonReply(order_page(parts, listed, wanted))
 
 
 @router.get(

@@ -1,6 +1,8 @@
 """A participant's own orders, fills and account."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -69,20 +71,11 @@ async def list_orders(
 ) -> Response:
     """Open orders and those of the last trading days; `next` is the following page's cursor."""
     read = parts.exchange.read
-    found = []
-    for order_id in reversed(read.orders_of.get(caller.participant_id, {})):
-        view = read.orders[order_id]
-        if before_order_id is not None and order_id >= before_order_id:
-            continue
-        if instrument_id is not None and view.instrument_id != instrument_id:
-            continue
-        if is_open is not None and is_open != (view.status in OPEN):
-            continue
-        found.append(shown_order(parts, view))
-        if len(found) == limit:
-            break
-    cursor = found[-1]["order_id"] if len(found) == limit else None
-    return JsonReply({"orders": found, "next": cursor})
+    own = (
+        read.orders[number] for number in reversed(read.orders_of.get(caller.participant_id, {}))
+    )
+    wanted = Wanted(is_open, instrument_id, before_order_id, limit)
+    return JsonReply(order_page(parts, own, wanted))
 
 
 @router.get(
@@ -226,6 +219,33 @@ def canceled(step: Released, *, duplicate: bool) -> dict[str, Any]:
         "canceled_at": payloads.instant(step.envelope.timestamp_ns),
         "duplicate": duplicate,
     }
+
+
+class Wanted(NamedTuple):
+    """Which orders a page of them shall hold; None leaves a thing open."""
+
+    is_open: bool | None
+    instrument_id: str | None
+    before_order_id: int | None
+    limit: int
+
+    def holds(self, view: OrderView) -> bool:
+        """Whether an order belongs on the page, its limit apart."""
+        if self.before_order_id is not None and view.order_id >= self.before_order_id:
+            return False
+        if self.instrument_id is not None and view.instrument_id != self.instrument_id:
+            return False
+        return self.is_open is None or self.is_open == (view.status in OPEN)
+
+
+def order_page(
+    parts: Components, newest_first: Iterable[OrderView], wanted: Wanted
+) -> payloads.Payload:
+    """The wanted ones of some orders, and the cursor of the page that follows."""
+    chosen = islice(filter(wanted.holds, newest_first), wanted.limit)
+    found = [shown_order(parts, view) for view in chosen]
+    cursor = found[-1]["order_id"] if len(found) == wanted.limit else None
+    return {"orders": found, "next": cursor}
 
 
 def shown_order(parts: Components, view: OrderView) -> payloads.Payload:
