@@ -7,7 +7,7 @@ A halt stops entering and amending; resting orders stay and may be cancelled (Ar
 abnormal situations).
 """
 
-from engine.codes import HaltCause, Phase
+from engine.codes import HaltCause, Phase, Role
 from engine.commands import ALL_INSTRUMENTS, HaltTrading, ResumeTrading
 from engine.events import PhaseChanged, TradingHalted, TradingResumed
 from engine.faults import Refused
@@ -21,16 +21,19 @@ def halt_trading(step: Step, command: HaltTrading) -> None:
     need_text("note", command.note)
     if command.instrument_id != ALL_INSTRUMENTS:
         market.instrument(command.instrument_id)
+    _need_authority_over(step, command.cause)
     if command.instrument_id in market.halts:
         raise Refused("HALT_UNCHANGED", instrument=command.instrument_id, state="halted")
     halt(step, command.instrument_id, command.cause, command.note)
 
 
 def resume_trading(step: Step, command: ResumeTrading) -> None:
-    """Lift a halt of exactly this scope."""
+    """Lift a halt of exactly this scope; the regulator's own is the regulator's to lift."""
     need_text("note", command.note)
-    if command.instrument_id not in step.market.halts:
+    cause = step.market.halts.get(command.instrument_id)
+    if cause is None:
         raise Refused("HALT_UNCHANGED", instrument=command.instrument_id, state="not halted")
+    _need_authority_over(step, cause)
     del step.market.halts[command.instrument_id]
     step.emit(TradingResumed(command.instrument_id, command.note))
     settle_phases(step)
@@ -65,3 +68,10 @@ def settle_phases(step: Step) -> None:
         if phase is not instrument.phase:
             instrument.phase = phase
             step.emit(PhaseChanged(instrument_id, phase, cause))
+
+
+def _need_authority_over(step: Step, cause: HaltCause) -> None:
+    """Only the ecology department halts in the regulator's name, or lifts such a halt."""
+    role = step.grant().role
+    if cause is HaltCause.REGULATOR and role is not Role.ECOLOGY:
+        raise Refused("ROLE_NOT_PERMITTED", "actor", role=role, command="REGULATOR halt")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import asyncpg
 import httpx
 import pytest
+from asyncpg.exceptions._base import DataError as ClientSideDataError
 from fastapi import HTTPException
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -34,7 +35,7 @@ FAILURES: dict[str, tuple[Exception, int, str]] = {
     "a bug": (RuntimeError("something secret"), 500, "INTERNAL"),
     "a statement that is wrong": (wrong(postgres("42601")), 500, "INTERNAL"),
     "a value that fits no column": (wrong(postgres("22021")), 500, "INTERNAL"),
-    "an argument asyncpg refuses": (asyncpg.DataError("something secret"), 500, "INTERNAL"),
+    "an argument asyncpg refuses": (ClientSideDataError("something secret"), 500, "INTERNAL"),
     "a router's failure": (HTTPException(502), 500, "INTERNAL"),
     "a router's refusal": (HTTPException(418), 400, "REQUEST_REFUSED"),
     "a lost connection": (lost(postgres("08006")), 503, "DATABASE_UNAVAILABLE"),

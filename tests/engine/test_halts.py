@@ -44,7 +44,7 @@ def test_trading_goes_on_when_the_last_halt_on_an_instrument_is_lifted(
     market = open_market()
     market.send("op-1", HALT_ONE)
     market.send("eco-1", HALT_ALL)
-    first, second = (market.send("op-1", resume) for resume in order)
+    first, second = (market.send("eco-1", resume) for resume in order)
     assert (e.TradingResumed(order[0].instrument_id, "done"),) == first
     assert e.PhaseChanged(INSTRUMENT, Phase.CONTINUOUS, None) == second[1]
 
@@ -68,9 +68,9 @@ def test_what_is_halted_cannot_be_halted_again(
     command: c.HaltTrading, state: str, field: str
 ) -> None:
     market = open_market()
-    market.send("op-1", command)
+    market.send("eco-1", command)
     expected = (refused("HALT_UNCHANGED", instrument=field, state=state),)
-    assert expected == market.send("op-1", command)
+    assert expected == market.send("eco-1", command)
 
 
 @pytest.mark.parametrize("command", [RESUME_ALL, RESUME_ONE])
@@ -129,3 +129,19 @@ def test_a_blocked_opening_that_is_halted_too_opens_after_both() -> None:
     opened = market.send("op-1", c.OpenMarket())
     assert e.PhaseChanged(INSTRUMENT, Phase.PRE_OPEN, None) == resumed[1]
     assert (e.PhaseChanged(INSTRUMENT, Phase.CONTINUOUS, None),) == opened
+
+
+def test_only_the_ecology_department_halts_in_the_regulators_name() -> None:
+    market = open_market()
+    expected = refused("ROLE_NOT_PERMITTED", "actor", role="OPERATOR", command="REGULATOR halt")
+    assert (expected,) == market.send("op-1", HALT_ALL)
+
+
+def test_the_regulators_halt_is_not_an_operators_to_lift() -> None:
+    market = open_market()
+    market.send("eco-1", HALT_ALL)
+    expected = refused("ROLE_NOT_PERMITTED", "actor", role="OPERATOR", command="REGULATOR halt")
+    assert ((expected,), {c.ALL_INSTRUMENTS: HaltCause.REGULATOR}) == (
+        market.send("op-1", RESUME_ALL),
+        market.market.halts,
+    )

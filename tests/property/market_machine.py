@@ -249,7 +249,7 @@ class MarketMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def resume(self, pick: int) -> None:
         halts = sorted(self.driver.market.halts)
-        self.driver.send("op-1", c.ResumeTrading(halts[pick % len(halts)], "note"))
+        self.driver.send("eco-1", c.ResumeTrading(halts[pick % len(halts)], "note"))
 
     @rule(person=st.sampled_from(("op-1", "eco-1")))
     def close_early(self, person: str) -> None:
@@ -295,7 +295,7 @@ class MarketMachine(RuleBasedStateMachine):
         """Clear what keeps the market from trading, as an operator would."""
         market = self.driver.market
         for scope in sorted(market.halts):
-            self.driver.send("op-1", c.ResumeTrading(scope, "note"))
+            self.driver.send("eco-1", c.ResumeTrading(scope, "note"))
         self.driver.send(c.SYSTEM_ACTOR, c.RecordReconciliation(1, 0))
         while market.scheduled_phase != "CONTINUOUS" and market.calendar.next_boundary():
             self.driver.next_boundary()
