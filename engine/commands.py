@@ -283,12 +283,12 @@ class EnterOrder(Command, frozen=True, tag="EnterOrder"):
 
 
 class AmendOrder(Command, frozen=True, tag="AmendOrder"):
-    """Set an open order's price and total quantity; what is filled counts towards it."""
+    """Set an open order's price or total quantity, filled part included; null keeps what is."""
 
     participant_id: str
     order_id: int
-    price_ticks: int
-    quantity: int
+    price_ticks: int | None
+    quantity: int | None
 
 
 class CancelOrder(Command, frozen=True, tag="CancelOrder"):

@@ -61,23 +61,24 @@ def amend_order(step: Step, command: AmendOrder) -> None:
     order = _own_open_order(step, command.participant_id, command.order_id)
     _need_no_insider(step)
     instrument = _open_instrument(market, order.instrument_id)
-    if (command.price_ticks, command.quantity) == (order.price_ticks, order.quantity):
+    price = order.price_ticks if command.price_ticks is None else command.price_ticks
+    quantity = order.quantity if command.quantity is None else command.quantity
+    if (price, quantity) == (order.price_ticks, order.quantity):
         raise Refused("AMEND_WITHOUT_CHANGE", "quantity")
-    leaves = command.quantity - order.cumulative_quantity
-    if command.quantity >= 1 and leaves <= 0:
+    leaves = quantity - order.cumulative_quantity
+    if quantity >= 1 and leaves <= 0:
         close_order(step, order, CancelReason.AMENDED_TO_FILLED)
         return
-    _check_terms(market, instrument, command.price_ticks, command.quantity)
-    keeps = command.price_ticks == order.price_ticks and command.quantity < order.quantity
-    _check_cover(market, instrument, order, command.price_ticks, leaves, order.leaves_quantity)
+    _check_terms(market, instrument, price, quantity)
+    keeps = price == order.price_ticks and quantity < order.quantity
+    _check_cover(market, instrument, order, price, leaves, order.leaves_quantity)
     book = market.books[order.instrument_id]
     release_hold(step, instrument, order)
     if keeps:
-        book.reduce(order, order.quantity - command.quantity)
+        book.reduce(order, order.quantity - quantity)
     else:
         book.remove(order)
-    order.price_ticks = command.price_ticks
-    order.quantity = command.quantity
+    order.price_ticks, order.quantity = price, quantity
     order.version += 1
     step.emit(
         OrderAmended(

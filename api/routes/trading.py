@@ -112,9 +112,8 @@ async def amend_order(
     if terms.price is None and terms.quantity is None:
         raise InputProblem("AMEND_WITHOUT_CHANGE", "quantity")
     tick = find_instrument(parts, view.instrument_id).tick_fen
-    ticks = view.price_ticks if terms.price is None else parse_ticks(terms.price, tick, "price")
-    quantity = view.quantity if terms.quantity is None else terms.quantity
-    body = AmendOrder(caller.participant_id, order_id, ticks, quantity)
+    ticks = None if terms.price is None else parse_ticks(terms.price, tick, "price")
+    body = AmendOrder(caller.participant_id, order_id, ticks, terms.quantity)
     outcome = await carry_out(parts, caller.person_id, request_id, body)
     return JsonReply(amended(outcome.step, order_id, tick, duplicate=outcome.is_repeated))
 

@@ -255,3 +255,16 @@ async def test_each_side_sees_its_own_fee(shared_market: MarketApi) -> None:
     }
     trade = (await (await shared_market.be("aud-1")).get("/regulator/v1/trades", limit=1))["trades"]
     assert (trade[0]["buyer_fee"], trade[0]["seller_fee"]) == ("0.76", "0.75")
+
+
+async def test_an_amendment_sent_again_after_another_one_gives_its_first_answer(
+    shared_market: MarketApi,
+) -> None:
+    await clear(shared_market)
+    bid = await enter(shared_market, "trader-b", "BUY", 5, "99.00")
+    trader = await shared_market.be("trader-b")
+    path = f"/v1/orders/{bid['order_id']}"
+    first = await trader.patch(path, {"price": "98.00"}, key="amend-1")
+    await trader.patch(path, {"quantity": 4}, key="amend-2")
+    again = await trader.patch(path, {"price": "98.00"}, key="amend-1")
+    assert again == first | {"duplicate": True}

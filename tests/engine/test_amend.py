@@ -160,3 +160,16 @@ def test_whoever_became_an_insider_may_cancel_but_not_amend() -> None:
     actual = market.amend("A", 1, 6, 9_000)
     assert expected == actual
     assert isinstance(market.cancel("A", 1)[0], e.OrderCanceled)
+
+
+def test_what_an_amendment_leaves_out_stays_as_it_is() -> None:
+    market = open_market("A buys 5@10000")
+    lower, dearer, nothing = (
+        market.send("trader-A", AmendOrder("A", 1, *terms))[0]
+        for terms in ((None, 4), (10_010, None), (None, None))
+    )
+    assert (
+        amended(1, "4@10000", 4, 2, kept=True),
+        amended(1, "4@10010", 4, 3, kept=False),
+        refused("AMEND_WITHOUT_CHANGE", "quantity"),
+    ) == (lower, dearer, nothing)

@@ -250,3 +250,25 @@ async def test_a_statement_that_fails_costs_no_connection(pool: asyncpg.Pool) ->
                 await connection.execute("SELECT * FROM nowhere")
     async with timely(pool) as connection:
         assert connection.get_server_pid() == pid
+
+
+@pytest.mark.parametrize("order", ["cancel terminate", "terminate cancel"])
+async def test_a_cancelled_statement_stays_cancelled_although_its_pool_is_gone(
+    dsn: str, order: str
+) -> None:
+    pool = await open_pool(dsn, WRITER, min_size=1, max_size=1)
+    started = asyncio.Event()
+
+    async def wait_long() -> None:
+        async with timely(pool) as connection:
+            started.set()
+            await connection.execute("SELECT pg_sleep(9)")
+
+    waiting = asyncio.create_task(wait_long())
+    await started.wait()
+    await asyncio.sleep(0.05)
+    ends = {"cancel": waiting.cancel, "terminate": pool.terminate}
+    for end in order.split():
+        ends[end]()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()
