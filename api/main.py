@@ -60,6 +60,7 @@ STALLED_PEER_MS = 10_000
 """How long the kernel keeps what a client does not take; then it drops the connection."""
 
 MAX_CONCURRENT_REQUESTS = 4_000
+COLLECTOR_THRESHOLDS = (50_000, 20, 100)
 NS_PER_MS = 1_000_000
 
 log = structlog.get_logger()
@@ -162,12 +163,19 @@ async def open_components(settings: Settings) -> AsyncIterator[tuple[Components,
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(settings))
         opened = await stack.enter_async_context(open_parts(dsn, clock, _follower(dsn)))
-        gc.collect()
-        gc.freeze()  # what was recovered lives on: no collection need look at it again
+        _calm_collector()
         if settings.skip_idle_time:
             skipping = asyncio.create_task(_skip_idle_time(opened[0]))
             stack.push_async_callback(_end, skipping)
         yield opened
+
+
+def _calm_collector() -> None:
+    """What was recovered lives on, and a whole collection would pause the market: from here on
+    young objects are looked at in large lots, old ones hardly ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 @asynccontextmanager

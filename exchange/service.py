@@ -134,7 +134,7 @@ class Exchange:
         Raises Unavailable (nothing happened) or OutcomeUnknown (ask by request id).  A repeated
         request gets the first answer, read back from the journal.
         """
-        step = await asyncio.shield(self.sequencer.submit(actor, request_id, body))
+        step = await self.sequencer.submit(actor, request_id, body)
         first = step.events[0] if step.events else None
         if not isinstance(first, RequestRepeated):
             return Outcome(step, is_repeated=False)

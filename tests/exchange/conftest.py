@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from exchange.embedded import EmbeddedPostgres
+from tests.exchange_driver import ExchangeDriver, running
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,10 @@ async def own_cluster_login(postgres: EmbeddedPostgres) -> str:
     await connection.execute("ALTER DATABASE jingtan OWNER TO host")
     await connection.close()
     return postgres.dsn.replace("//postgres@", "//host@")
+
+
+@pytest_asyncio.fixture
+async def driver(dsn: str) -> AsyncIterator[ExchangeDriver]:
+    """An exchange in its first session."""
+    async with running(dsn) as driver:
+        yield driver

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
@@ -267,7 +267,7 @@ async def test_a_cancelled_statement_stays_cancelled_although_its_pool_is_gone(
     waiting = asyncio.create_task(wait_long())
     await started.wait()
     await asyncio.sleep(0.05)
-    ends = {"cancel": waiting.cancel, "terminate": pool.terminate}
+    ends: dict[str, Callable[[], object]] = {"cancel": waiting.cancel, "terminate": pool.terminate}
     for end in order.split():
         ends[end]()
     await asyncio.wait([waiting], timeout=5)

@@ -1,22 +1,16 @@
-"""The exchange as one process runs it, on a real PostgreSQL: lives, ends, leaders, quarantine."""
+"""The exchange as one process runs it, on a real PostgreSQL: lives, ends, quarantine."""
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
 from api.main import ExitCode, _reason_of
 from engine import commands as c
 from engine import engine as engine_module
 from engine import events as e
 from engine.canonical import encode
-from engine.codes import HaltCause, Phase, Side, TimeInForce
+from engine.codes import HaltCause, Phase
 from engine.released import Released
 from engine.step import Step
 from engine.trading import enter_order
@@ -26,96 +20,22 @@ from exchange.committer import EngineBroken
 from exchange.database import open_pool
 from exchange.faults import ClockUnusable, JournalBroken, LeaseLost, OutcomeUnknown, Unavailable
 from exchange.feed import released
-from exchange.journal import LEASE_SECONDS, Journal, Row
-from exchange.lease import Lease
-from exchange.service import Exchange
+from exchange.journal import LEASE_SECONDS, Journal
 from exchange.snapshots import Snapshots
 from tests.exchange.doubles import NS, POISON
+from tests.exchange.service_world import (
+    WRITER,
+    OutageClock,
+    bodies,
+    buy,
+    gated,
+    read_rows,
+    recovered,
+    replayed,
+)
 from tests.exchange_driver import ExchangeDriver, expire_lease, running
 from tests.market_driver import INSTRUMENT, MINUTE
 from tests.seeded import FIRST_SEED, seeded
-
-WRITER = "jingtan_journal_writer"
-
-
-@pytest_asyncio.fixture
-async def driver(dsn: str) -> AsyncIterator[ExchangeDriver]:
-    """An exchange in its first session."""
-    async with running(dsn) as driver:
-        yield driver
-
-
-class OutageClock(DemoClock):
-    """Time goes on while the exchange is down."""
-
-    def resume_after(self, last_ns: int) -> None:
-        """Nothing: it never stood still."""
-
-
-class GatedPool:
-    """A pool behind a gate: while it is shut, the process is cut off from its database."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def acquire(self) -> Any:
-        await self.gate.wait()
-        return await self._pool.acquire()
-
-    async def release(self, connection: Any, **terms: float) -> None:
-        await self._pool.release(connection, **terms)
-
-    async def execute(self, *args: Any) -> Any:
-        await self.gate.wait()
-        return await self._pool.execute(*args)
-
-    async def fetch(self, *args: Any) -> Any:
-        await self.gate.wait()
-        return await self._pool.fetch(*args)
-
-    async def fetchrow(self, *args: Any) -> Any:
-        await self.gate.wait()
-        return await self._pool.fetchrow(*args)
-
-    async def fetchval(self, *args: Any) -> Any:
-        await self.gate.wait()
-        return await self._pool.fetchval(*args)
-
-
-@asynccontextmanager
-async def gated(driver: ExchangeDriver) -> AsyncIterator[tuple[Exchange, GatedPool]]:
-    """Another exchange on the same journal, once the driver's has stopped, behind a gate."""
-    await driver.stop()
-    pool = await open_pool(driver.dsn, WRITER, min_size=1, max_size=4)
-    gate = GatedPool(pool)
-    exchange = Exchange(gate, driver.clock, driver.take_snapshot, lambda *_: None)  # type: ignore[arg-type]
-    await exchange.start()
-    try:
-        yield exchange, gate
-    finally:
-        gate.gate.set()
-        await exchange.stop()
-        pool.terminate()
-
-
-def buy(name: str, quantity: int = 1) -> tuple[str, str, c.EnterOrder]:
-    body = c.EnterOrder("A", name, INSTRUMENT, Side.BUY, 9_000, quantity, TimeInForce.DAY)
-    return "trader-A", name, body
-
-
-async def read_rows(driver: ExchangeDriver) -> list[Row]:
-    pool = await open_pool(driver.dsn, WRITER, min_size=1, max_size=1)
-    rows = await Journal(pool).read_after(0, 100_000)
-    pool.terminate()
-    return rows
-
-
-async def bodies(driver: ExchangeDriver, kind: type[c.Command]) -> list[c.AnyCommand]:
-    steps = [released(row) for row in await read_rows(driver)]
-    return [step.envelope.body for step in steps if isinstance(step.envelope.body, kind)]
-
 
 # --- lives ----------------------------------------------------------------------------------------
 
@@ -161,24 +81,6 @@ async def test_a_snapshot_taken_while_the_leader_writes_is_a_start_for_the_next(
     seqs = await snapshot_seqs(driver)
     assert before <= seqs[-1] <= seqs[0] <= after
     assert_same(await recovered(driver), await replayed(driver))
-
-
-async def recovered(driver: ExchangeDriver) -> recovery.Recovered:
-    """What the next leader would start from."""
-    pool = await open_pool(driver.dsn, WRITER, min_size=1, max_size=1)
-    journal = Journal(pool)
-    head = await journal.head()
-    state = await recovery.recover(journal, Snapshots(pool), head, lambda *_: None)
-    pool.terminate()
-    return state
-
-
-async def replayed(driver: ExchangeDriver) -> recovery.Recovered:
-    """The same from the journal alone."""
-    connection = await asyncpg.connect(driver.dsn)
-    await connection.execute("DELETE FROM exchange.snapshot")
-    await connection.close()
-    return await recovered(driver)
 
 
 async def snapshot_seqs(driver: ExchangeDriver) -> list[int]:
@@ -351,161 +253,6 @@ async def test_an_engine_that_breaks_while_taking_the_lead_opens_nothing(
             await driver.start()
     await expire_lease(driver.dsn)
     await driver.start()
-
-
-# --- other leaders --------------------------------------------------------------------------------
-
-
-async def test_a_frozen_leader_is_replaced_and_acknowledges_nothing_when_it_thaws(
-    driver: ExchangeDriver,
-) -> None:
-    async with gated(driver) as (first, gate):
-        await first.submit(*buy("before"))
-        gate.gate.clear()
-        asking = asyncio.create_task(first.submit(*buy("during")))
-        await driver.start()  # waits until the lease has expired
-        assert driver.exchange.sequencer.epoch == first.sequencer.epoch + 1
-        await driver.exchange.submit(*buy("after"))
-        assert not asking.done()
-        gate.gate.set()
-        with pytest.raises(OutcomeUnknown):
-            await asyncio.wait_for(asking, 5)
-        with pytest.raises(LeaseLost):
-            await asyncio.wait_for(first.running, 5)
-        with pytest.raises(Unavailable):
-            await first.submit(*buy("too late"))
-        known = driver.exchange.read.order_of_client_id
-        assert {name for _, name in known} >= {"before", "after"}
-        assert ("A", "during") not in known
-        await driver.exchange.submit(*buy("still leading"))
-
-
-async def test_a_second_process_waits_until_the_first_gives_the_lease_back(
-    driver: ExchangeDriver,
-) -> None:
-    other = ExchangeDriver(driver.dsn)
-    waiting = asyncio.create_task(other.start())
-    await asyncio.sleep(LEASE_SECONDS + 0.5)
-    assert not waiting.done()
-    await driver.say("A buys 5@9000")
-    digest = driver.digest()
-    await driver.stop()
-    await asyncio.wait_for(waiting, 5)
-    assert other.exchange.read.seq >= driver.exchange.sequencer.durable_seq
-    assert digest == driver.digest()
-    await other.end()
-
-
-async def test_a_recovery_longer_than_the_lease_keeps_it(
-    driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.stop()
-    await replayed(driver)  # without a snapshot, there is something to replay
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.4)
-    monkeypatch.setattr(service, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(recovery, "PAGE_ROWS", 20)
-    replay = recovery.Recovered.replay
-
-    def slowly(state: recovery.Recovered, rows: list[Row]) -> None:
-        busy_until = time.monotonic() + 0.7
-        while time.monotonic() < busy_until:
-            pass  # it computes: sleeping would let others run
-        replay(state, rows)
-
-    monkeypatch.setattr(recovery.Recovered, "replay", slowly)
-    started, over = threading.Event(), threading.Event()
-    watching = asyncio.create_task(
-        asyncio.to_thread(asyncio.run, free_moments(driver.dsn, started, over))
-    )
-    await asyncio.to_thread(started.wait)
-    await driver.start()
-    over.set()
-    assert await watching == 0
-
-
-async def free_moments(dsn: str, started: threading.Event, over: threading.Event) -> int:
-    """How often the lease was free, once it had been taken; watched from another loop."""
-    connection = await asyncpg.connect(dsn)
-    free = "SELECT expires_at <= clock_timestamp() FROM exchange.lease"
-    started.set()
-    while await connection.fetchval(free):
-        pass
-    found = 0
-    while not over.is_set():
-        found += await connection.fetchval(free)
-        await asyncio.sleep(0.02)
-    await connection.close()
-    return found
-
-
-async def test_a_recovery_survives_renewals_that_fail(
-    driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.stop()
-    failures = [OSError("gone"), asyncpg.InterfaceError("busy")]
-    renewed = asyncio.Event()
-    renew, first_broken_row = Lease.renew, Journal.first_broken_row
-
-    async def unsteady(kept: Lease, epoch: int) -> int:
-        if failures:
-            raise failures.pop()
-        renewed.set()
-        return await renew(kept, epoch)
-
-    async def held(journal: Journal, *args: Any) -> Any:
-        await asyncio.wait_for(renewed.wait(), 5)
-        return await first_broken_row(journal, *args)
-
-    monkeypatch.setattr(Lease, "renew", unsteady)
-    monkeypatch.setattr(Journal, "first_broken_row", held)
-    monkeypatch.setattr(service, "RENEW_SECONDS", 0.01)
-    await driver.start()
-    await driver.say("A buys 5@9000")
-
-
-async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_the_journal(
-    driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.stop()
-    held_up, go_on = asyncio.Event(), asyncio.Event()
-    first_broken_row = Journal.first_broken_row
-
-    async def held(journal: Journal, *args: Any) -> Any:
-        held_up.set()
-        await go_on.wait()
-        return await first_broken_row(journal, *args)
-
-    rival = ExchangeDriver(driver.dsn)
-    rival.clock = driver.clock
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "first_broken_row", held)
-        starting = asyncio.create_task(driver.start())
-        await held_up.wait()
-    await expire_lease(driver.dsn)
-    await rival.start()
-    await rival.say("A buys 5@9000")
-    go_on.set()
-    with pytest.raises(LeaseLost):
-        await starting
-    await rival.say("A buys 5@9000")
-    await rival.end()
-
-
-async def test_a_row_beyond_the_end_that_no_later_leader_wrote_is_damage(
-    driver: ExchangeDriver,
-) -> None:
-    await driver.stop()
-    last = (await read_rows(driver))[-1]
-    connection = await asyncpg.connect(driver.dsn)
-    await connection.execute(
-        "INSERT INTO exchange.journal SELECT seq + 1, epoch, engine_version, schema_version,"
-        " timestamp_ns, trading_day, command, events, chain FROM exchange.journal WHERE seq = $1",
-        last.seq,
-    )
-    await connection.close()
-    with pytest.raises(JournalBroken) as broken:
-        await driver.start()
-    assert broken.value.seq == last.seq + 1
 
 
 # --- ends -----------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ class ShownOrder(msgspec.Struct):
     """An order in a frame of `executions`."""
 
     order_id: int
+    client_order_id: str
     status: str
     cumulative_quantity: int
     version: int
@@ -271,7 +272,11 @@ def _missing(participant_id: str, frame: Frame, now: State) -> Iterator[str]:
     own = now.get(participant_id, Holdings())
     for shown in [*frame.orders, *([frame.order] if frame.order is not None else [])]:
         order = own.orders.get(shown.order_id)
-        if order is None or order.cumulative_quantity < shown.cumulative_quantity:
+        if (
+            order is None
+            or order.client_order_id != shown.client_order_id
+            or order.cumulative_quantity < shown.cumulative_quantity
+        ):
             yield f"order {shown.order_id} as streamed: {shown}, now {order}"
         elif shown.status not in OPEN and shown.status != order.status:
             yield f"order {shown.order_id} was streamed as {shown.status}, now {order}"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from api.demo.market import OPERATOR_1
-from tests.reliability.kills import OFFERED_RATE, kill_once, open_market
+from tests.reliability.kills import OFFERED_RATE, Kind, kill_once, open_market
 from tests.reliability.market_state import breaks_of_the_books
 from tests.reliability.markets import Market
 from tests.reliability.tally import Tally, percentile
@@ -17,8 +17,10 @@ from tests.seeded import FIRST_SEED, seeded
 ROW = "A1"
 KILLS = int(os.environ.get("JINGTAN_KILLS", "10"))
 KILLS_PER_MARKET = 25
-QUIET_EVERY = 5
-ATTEMPTS_PER_KILL = 2
+KINDS = [Kind.BUSY] * 10
+KINDS[3] = KINDS[8] = Kind.QUIET
+KINDS[6] = Kind.ROLLING
+ATTEMPTS_PER_KILL = 3
 EARLY = (sys.executable, "-m", "tests.reliability.early_acknowledgement", "run")
 
 
@@ -37,8 +39,7 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once_after_the_resta
         while tally.trials < goal:
             attempts += 1
             assert attempts <= ATTEMPTS_PER_KILL * KILLS, "the load never reached its minimum"
-            is_busy = tally.trials % QUIET_EVERY != QUIET_EVERY - 1
-            findings = await kill_once(killed, tally, is_busy=is_busy)
+            findings = await kill_once(killed, tally, KINDS[tally.trials % len(KINDS)])
             findings.assert_none(f"after kill {attempts}, JINGTAN_SEED={FIRST_SEED}")
         token = market.staff[OPERATOR_1.login]
         assert await breaks_of_the_books(market.server.port, token) == 0
@@ -55,5 +56,5 @@ async def test_the_trial_finds_acknowledgements_that_run_ahead_of_the_commit(
     market.server.command = EARLY
     killed = await open_market(market, seeded(FIRST_SEED))
     tally = Tally("A1 with a planted bug", FIRST_SEED)
-    findings = await kill_once(killed, tally, is_busy=True)
+    findings = await kill_once(killed, tally, Kind.BUSY)
     assert findings.lost, f"JINGTAN_SEED={FIRST_SEED}"
