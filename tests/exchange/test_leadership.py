@@ -3,21 +3,19 @@
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
 
 from exchange import lease, recovery, service
+from exchange.database import open_pool
 from exchange.faults import JournalBroken, LeaseLost, OutcomeUnknown, Unavailable
 from exchange.journal import LEASE_SECONDS, Journal, Row
 from exchange.lease import Lease
-from tests.exchange.service_world import (
-    buy,
-    gated,
-    read_rows,
-    replayed,
-)
+from tests.exchange.service_world import WRITER, buy, gated, read_rows, replayed
 from tests.exchange_driver import ExchangeDriver, expire_lease
 
 
@@ -128,10 +126,11 @@ async def test_a_recovery_survives_renewals_that_fail(
     await driver.say("A buys 5@9000")
 
 
-async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_the_journal(
+@asynccontextmanager
+async def held_in_recovery(
     driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.stop()
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """The driver's start, held up until the end of the block; its lease has expired meanwhile."""
     held_up, go_on = asyncio.Event(), asyncio.Event()
     first_broken_row = Journal.first_broken_row
 
@@ -140,20 +139,42 @@ async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_th
         await go_on.wait()
         return await first_broken_row(journal, *args)
 
-    rival = ExchangeDriver(driver.dsn)
-    rival.clock = driver.clock
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "first_broken_row", held)
         starting = asyncio.create_task(driver.start())
-        await held_up.wait()
+        await asyncio.wait_for(held_up.wait(), 5)
     await expire_lease(driver.dsn)
-    await rival.start()
-    await rival.say("A buys 5@9000")
+    yield starting
     go_on.set()
-    with pytest.raises(LeaseLost):
-        await starting
+    await asyncio.wait([starting], timeout=5)
+
+
+async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_the_journal(
+    driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.stop()
+    rival = ExchangeDriver(driver.dsn)
+    rival.clock = driver.clock
+    async with held_in_recovery(driver, monkeypatch) as starting:
+        await rival.start()
+        await rival.say("A buys 5@9000")
+    assert isinstance(starting.exception(), LeaseLost)
     await rival.say("A buys 5@9000")
     await rival.end()
+
+
+async def test_a_leader_that_finds_its_lease_gone_after_recovery_does_not_start(
+    driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.stop()
+    monkeypatch.setattr(service, "RENEW_SECONDS", 0.01)
+    pool = await open_pool(driver.dsn, WRITER, min_size=1, max_size=1)
+    async with held_in_recovery(driver, monkeypatch) as starting:
+        rival = await Lease(pool).claim("rival")
+        await asyncio.sleep(0.2)  # it tries to renew
+    assert isinstance(starting.exception(), LeaseLost)
+    await Lease(pool).renew(rival.epoch)
+    pool.terminate()
 
 
 async def test_a_row_beyond_the_end_that_no_later_leader_wrote_is_damage(

@@ -71,7 +71,7 @@ def copy(seeded: SeededMarket) -> Market:
     directory = new_directory()
     subprocess.run(["cp", "-a", f"{seeded.directory}/.", str(directory)], check=True)
     traders = [replace(trader, sellable=dict(trader.sellable)) for trader in seeded.traders]
-    return Market(ServerProcess(directory), traders, dict(seeded.staff))
+    return Market(ServerProcess(directory, arguments=["--no-seed"]), traders, dict(seeded.staff))
 
 
 def new_directory() -> Path:
