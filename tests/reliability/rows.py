@@ -38,7 +38,7 @@ ROWS = (
         "the database killed, frozen, refused or cut off under load: no false acknowledgement",
         (f"{HERE}/test_database_outages.py",),
         "JINGTAN_DATABASE_FAULTS",
-        1,
+        2,
         100,
     ),
     Row(

@@ -25,7 +25,7 @@ from tests.reliability.tally import Tally
 from tests.seeded import FIRST_SEED, seeded
 
 ROW = "A2"
-FAULTS = int(os.environ.get("JINGTAN_DATABASE_FAULTS", "1"))
+FAULTS = int(os.environ.get("JINGTAN_DATABASE_FAULTS", "2"))
 
 
 async def test_an_embedded_database_that_dies_or_freezes_costs_nothing_that_was_acknowledged(
