@@ -18,6 +18,9 @@ from exchange.lease import Lease
 from tests.exchange.service_world import WRITER, buy, gated, read_rows, replayed
 from tests.exchange_driver import ExchangeDriver, expire_lease
 
+WAIT_SECONDS = 20
+"""Bound of every wait: a test that waits for ever would stop all others."""
+
 
 async def test_a_frozen_leader_is_replaced_and_acknowledges_nothing_when_it_thaws(
     driver: ExchangeDriver,
@@ -126,27 +129,51 @@ async def test_a_recovery_survives_renewals_that_fail(
     await driver.say("A buys 5@9000")
 
 
+class HeldLeader:
+    """A leader held up in its recovery, and cut off from its lease until it is reconnected."""
+
+    def __init__(self) -> None:
+        self.held_up, self.go_on = asyncio.Event(), asyncio.Event()
+        self.reconnected, self.has_found_out = asyncio.Event(), asyncio.Event()
+        self._epoch = 0
+
+    def plant(self, patch: pytest.MonkeyPatch) -> None:
+        first_broken_row, renew = Journal.first_broken_row, Lease.renew
+
+        async def held(journal: Journal, *args: Any) -> Any:
+            if not self.held_up.is_set():
+                self.held_up.set()
+                await self.go_on.wait()
+            return await first_broken_row(journal, *args)
+
+        async def cut_off(kept: Lease, epoch: int) -> int:
+            self._epoch = self._epoch or epoch
+            if epoch == self._epoch:
+                await self.reconnected.wait()
+            try:
+                return await renew(kept, epoch)
+            except LeaseLost:
+                self.has_found_out.set()
+                raise
+
+        patch.setattr(Journal, "first_broken_row", held)
+        patch.setattr(Lease, "renew", cut_off)
+
+
 @asynccontextmanager
 async def held_in_recovery(
     driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator["asyncio.Task[None]"]:
+) -> AsyncIterator[tuple["asyncio.Task[None]", HeldLeader]]:
     """The driver's start, held up until the end of the block; its lease has expired meanwhile."""
-    held_up, go_on = asyncio.Event(), asyncio.Event()
-    first_broken_row = Journal.first_broken_row
-
-    async def held(journal: Journal, *args: Any) -> Any:
-        held_up.set()
-        await go_on.wait()
-        return await first_broken_row(journal, *args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "first_broken_row", held)
-        starting = asyncio.create_task(driver.start())
-        await asyncio.wait_for(held_up.wait(), 5)
+    leader = HeldLeader()
+    leader.plant(monkeypatch)
+    starting = asyncio.create_task(driver.start())
+    await asyncio.wait_for(leader.held_up.wait(), WAIT_SECONDS)
     await expire_lease(driver.dsn)
-    yield starting
-    go_on.set()
-    await asyncio.wait([starting], timeout=5)
+    async with asyncio.timeout(WAIT_SECONDS):
+        yield starting, leader
+        leader.go_on.set()
+        await asyncio.wait([starting])
 
 
 async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_the_journal(
@@ -155,7 +182,7 @@ async def test_a_leader_replaced_while_it_recovers_says_so_and_does_not_blame_th
     await driver.stop()
     rival = ExchangeDriver(driver.dsn)
     rival.clock = driver.clock
-    async with held_in_recovery(driver, monkeypatch) as starting:
+    async with held_in_recovery(driver, monkeypatch) as (starting, _):
         await rival.start()
         await rival.say("A buys 5@9000")
     assert isinstance(starting.exception(), LeaseLost)
@@ -167,11 +194,11 @@ async def test_a_leader_that_finds_its_lease_gone_after_recovery_does_not_start(
     driver: ExchangeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await driver.stop()
-    monkeypatch.setattr(service, "RENEW_SECONDS", 0.01)
     pool = await open_pool(driver.dsn, WRITER, min_size=1, max_size=1)
-    async with held_in_recovery(driver, monkeypatch) as starting:
+    async with held_in_recovery(driver, monkeypatch) as (starting, leader):
         rival = await Lease(pool).claim("rival")
-        await asyncio.sleep(0.2)  # it tries to renew
+        leader.reconnected.set()
+        await leader.has_found_out.wait()
     assert isinstance(starting.exception(), LeaseLost)
     await Lease(pool).renew(rival.epoch)
     pool.terminate()
